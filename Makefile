@@ -1,0 +1,44 @@
+# Everything runs in .venv, which the first command makes. PYTHON may name another interpreter.
+PYTHON ?= python3
+UV      = .venv/bin/uv
+RUN     = .venv/bin
+CORE    = .venv/.core
+DEV     = .venv/.dev
+
+.PHONY: demo test test-fast lint bench docs clean
+
+demo: $(CORE)  ## build a synthetic set, print its card, write its contact sheet
+	$(RUN)/posebench demo
+
+test: $(DEV)  ## every test that needs no GPU
+	$(RUN)/pytest -n auto
+
+test-fast: $(DEV)  ## the part under a minute
+	$(RUN)/pytest -n auto -m "not slow"
+
+lint: $(DEV)  ## ruff and mypy
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+
+bench: $(DEV)  ## time us and our peers in one run
+	$(RUN)/python -m benchmarks.read
+
+docs: $(DEV)  ## write the generated pages and pictures
+	$(RUN)/python -m docs.build
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+# Debian ships python3 without ensurepip; the root of such a machine can install what is missing.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 2; }
+	@rm -rf .venv; $(PYTHON) -m venv .venv || { rm -rf .venv; echo "python3-venv is missing; installing it"; apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv .venv; }
+	@$(RUN)/pip install -q --disable-pip-version-check uv
+
+$(CORE): $(UV) pyproject.toml
+	$(UV) pip install -q --python .venv -e .
+	@touch $@
+
+$(DEV): $(UV) pyproject.toml
+	$(UV) pip install -q --python .venv -e '.[train]' --group dev
+	@touch $@ $(CORE)

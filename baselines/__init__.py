@@ -1,0 +1,1 @@
+"""baselines: reference models, trained and scored in the open."""

@@ -1,0 +1,53 @@
+"""posedata: pose datasets in one columnar form, with named keypoints and sigmas of known origin."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .dataset import Category, PoseDataset, Provenance, Sample, concat
+    from .errors import DataError, FormatError, PoseError, SchemaError
+    from .formats.akd import read_akd
+    from .formats.arrow import from_hf, read_parquet
+    from .formats.coco import read_coco
+    from .formats.results import read_predictions
+    from .mapping import Mapping, mapping_between, read_mapping
+    from .predictions import Collector, Predictions
+    from .schema import Keypoint, Schema
+    from .schemas import SCHEMAS, load_schema
+    from .synthetic import synthetic
+    from .tables import Images, Instances
+
+# Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
+_HOME = {
+    "dataset": ("Category", "PoseDataset", "Provenance", "Sample", "concat"),
+    "errors": ("DataError", "FormatError", "PoseError", "SchemaError"),
+    "formats.akd": ("read_akd",),
+    "formats.arrow": ("from_hf", "read_parquet"),
+    "formats.coco": ("read_coco",),
+    "formats.results": ("read_predictions",),
+    "mapping": ("Mapping", "mapping_between", "read_mapping"),
+    "predictions": ("Collector", "Predictions"),
+    "schema": ("Keypoint", "Schema"),
+    "schemas": ("SCHEMAS", "load_schema"),
+    "synthetic": ("synthetic",),
+    "tables": ("Images", "Instances"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'posedata' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,453 @@
+"""PoseDataset: images, poses on them, and the schema that names their points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError, brief, did_you_mean, first_few
+from .mapping import LABELS, mapping_between
+from .mapping import Mapping as SchemaMapping
+from .rest import FileRest
+from .schema import Schema
+from .schemas import NO_POINTS, load_schema
+from .tables import Images, Instances, matching, stack
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+    from PIL import Image
+
+__all__ = ["Category", "PoseDataset", "Provenance", "Sample", "concat"]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A kind of object: its id and name in the source, and which points of the schema it has, in the source's order."""
+
+    id: int | str
+    name: str
+    points: tuple[str, ...] = ()
+    """Names of the schema, in the source's order."""
+    spellings: tuple[str, ...] = ()
+    """The source's own words for `points`."""
+    sigmas: tuple[float, ...] | None = None
+    """For `points`, where this category's differ from the schema's."""
+    keys: tuple[str, ...] = ()
+    """Keys of the source's record, in order."""
+    rest: Mapping[str, bytes] = field(default_factory=dict)
+    """JSON text of the keys not held above."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a dataset comes from and what was done to it."""
+
+    files: tuple[tuple[str, str], ...] = ()
+    """(path, sha256) of every file read."""
+    fixes: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+    def then(self, step: str) -> Provenance:
+        """The same, one step later."""
+        return replace(self, steps=(*self.steps, step))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One pose of a dataset, readable; its image is opened when asked for."""
+
+    dataset: PoseDataset
+    row: int
+
+    @property
+    def id(self) -> int | str:
+        return self.dataset.instances.id[self.row].item() if self.dataset.instances.id.dtype.kind == "i" else self.dataset.instances.id[self.row]
+
+    @property
+    def image_row(self) -> int:
+        return int(self.dataset.instances.image[self.row])
+
+    @property
+    def file(self) -> str:
+        return str(self.dataset.images.file[self.image_row])
+
+    @property
+    def category(self) -> str:
+        return self.dataset.categories[self.dataset.instances.category[self.row]].name
+
+    @property
+    def keypoints(self) -> dict[str, tuple[float, float, int]]:
+        """name: (x, y, v) of every point that the source annotates."""
+        own = self.dataset.instances
+        points = zip(self.dataset.schema.names, own.keypoints[self.row].tolist(), own.annotated[self.row], strict=True)
+        return {name: (x, y, int(v)) for name, (x, y, v), known in points if known}
+
+    @property
+    def bbox(self) -> tuple[float, ...]:
+        return tuple(self.dataset.instances.bbox[self.row].tolist())
+
+    @property
+    def area(self) -> float:
+        return float(self.dataset.instances.area[self.row])
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """Meta columns of the instance and of its image."""
+        own, image = self.dataset.instances.meta, self.dataset.images.meta
+        return {k: v[self.image_row] for k, v in image.items()} | {k: v[self.row] for k, v in own.items()}
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The picture, opened now."""
+        from .images import open_image
+
+        return open_image(self.dataset.images, self.image_row)
+
+    def __repr__(self) -> str:
+        seen = sum(v > 0 for *_, v in self.keypoints.values())
+        return f"Sample({self.category} {self.id!r} in {self.file!r}: {seen} of {len(self.keypoints)} points labelled)"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PoseDataset:
+    """N poses on I images under one schema. Frozen: every method gives another dataset."""
+
+    name: str
+    schema: Schema
+    categories: tuple[Category, ...]
+    images: Images
+    instances: Instances
+    provenance: Provenance = field(default_factory=Provenance)
+    rest: FileRest = field(default_factory=FileRest)
+
+    def __post_init__(self) -> None:
+        own, k = self.instances, len(self.schema)
+        if own.keypoints.shape[1] != k:
+            raise DataError(self.name, f"{own.keypoints.shape[1]} keypoints", f"schema {self.schema.name!r} has {k}")
+        for column, table in (("image", self.images), ("category", self.categories)):
+            rows = getattr(own, column)
+            if len(rows) and (rows.min() < 0 or rows.max() >= len(table)):
+                raise DataError(f"{self.name}: Instances.{column}", f"row {rows.max() if rows.max() >= len(table) else rows.min()}", f"there are {len(table)}")
+        for c in self.categories:
+            for point in c.points:
+                self.schema.index(point)
+
+    # -- looking ---------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def __getitem__(self, row: int) -> Sample:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"{self.name}: no instance {row}; there are {len(self)}")
+        return Sample(self, row % len(self))
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (Sample(self, row) for row in range(len(self)))
+
+    @property
+    def category_names(self) -> NDArray[np.object_]:
+        """(N,) the name of each instance's category."""
+        return np.array([c.name for c in self.categories] + [""], object)[self.instances.category]
+
+    @cached_property
+    def sigmas(self) -> NDArray[np.float64]:
+        """(C, K) the schema's sigmas, or a category's own; NaN where the category lacks the point."""
+        table = np.full((len(self.categories), len(self.schema)), np.nan)
+        for row, c in enumerate(self.categories):
+            places = [self.schema.index(p) for p in c.points]
+            table[row, places] = self.schema.sigmas[places] if c.sigmas is None else c.sigmas
+        return table
+
+    @property
+    def outside(self) -> NDArray[np.bool_]:
+        """(N, K) points known to lie outside their frame, labelled or not; (0, 0) and (-1, -1) with v = 0 say nothing."""
+        rows = self.instances.image
+        x, y, v = np.moveaxis(self.instances.keypoints, -1, 0)
+        size = np.stack([self.images.width[rows], self.images.height[rows]], -1)[:, None]
+        beyond = (x < -0.5) | (y < -0.5) | (x > size[..., 0] - 0.5) | (y > size[..., 1] - 0.5)
+        unsaid = (v == 0) & (x == y) & ((x == 0) | (x == -1))
+        return beyond & ~unsaid & self.instances.annotated & (size > 0).all(-1)
+
+    def counts(self) -> dict[str, int]:
+        """What the card prints."""
+        own = self.instances
+        empty = len(self.images) - len(np.unique(own.image))
+        labelled = own.labelled
+        return {
+            "images": len(self.images), "images without instances": empty, "instances": len(self), "crowds": int(own.crowd.sum()),
+            "instances with keypoints": int(labelled.any(1).sum()), "labelled points": int(labelled.sum()),
+            "hidden points": int((labelled & (own.keypoints[..., 2] == 1)).sum()), "points outside their frame": int(self.outside.sum()),
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        from .card import card
+
+        return card(self)
+
+    def _repr_html_(self) -> str:
+        from .card import html_card
+
+        return html_card(self)
+
+    # -- choosing --------------------------------------------------------------------------------
+
+    def where(self, mask: ArrayLike | None = None, /, **columns: Any) -> PoseDataset:
+        """Instances whose columns have these values; every image stays. Image columns choose images with all their instances.
+
+        A value is one value, several, or a function of the column: `ds.where(category=["cat", "dog"], area=lambda a: a > 1024)`.
+        """
+        keep = np.ones(len(self), bool) if mask is None else _mask(mask, len(self))
+        keep_images = np.ones(len(self.images), bool)
+        for name, wanted in columns.items():
+            if name == "category":
+                keep &= np.array([c.name in _several(wanted) for c in self.categories] + [False])[self.instances.category]
+            elif name == "image_id":
+                keep_images &= matching(self.images, "id", wanted)
+            elif name in self.instances.columns():
+                keep &= matching(self.instances, name, wanted)
+            elif name in self.images.columns():
+                keep_images &= matching(self.images, name, wanted)
+            else:
+                known = {*self.instances.columns(), *self.images.columns(), "image_id"}
+                raise DataError(f"{self.name}.where", f"no column {name!r}", did_you_mean(name, known))
+        kept = self if keep_images.all() else self.take_images(keep_images)
+        return kept if keep.all() else kept.take(keep[keep_images[self.instances.image]])
+
+    def take(self, rows: ArrayLike) -> PoseDataset:
+        """These instances, by number or mask, in this order; every image stays."""
+        return replace(self, instances=self.instances.take(_rows(rows, len(self), "instance")))
+
+    def take_images(self, rows: ArrayLike) -> PoseDataset:
+        """These images, in this order, with all their instances."""
+        chosen = _rows(rows, len(self.images), "image")
+        place = np.full(len(self.images), -1)
+        place[chosen] = np.arange(len(chosen))
+        kept = self.instances.take(place[self.instances.image] >= 0)
+        images = self.images.take(chosen)
+        return replace(self, images=images, instances=replace(kept, image=place[kept.image]), rest=replace(self.rest, listing=None))
+
+    def without_empty(self) -> PoseDataset:
+        """Only images that have instances."""
+        return self.take_images(np.unique(self.instances.image))
+
+    def as_schema(self, target: Schema | str | Path, mapping: SchemaMapping | None = None, kinds: Sequence[str] = LABELS) -> PoseDataset:
+        """The same instances under another schema, points carried over by name through an explicit mapping.
+
+        Derived points are made only when `kinds` names them; what the target lacks is named in `provenance`.
+        """
+        to = load_schema(target)
+        if to == self.schema and mapping is None:
+            return self
+        table = (mapping or mapping_between(self.schema, to)).only(kinds)
+        if not (table.source.same_points(self.schema) and table.target.same_points(to)):
+            raise DataError(self.name, f"mapping is {table.source.name} -> {table.target.name}", f"{self.schema.name} -> {to.name} is needed")
+        keypoints, annotated = table.apply(self.instances.keypoints, self.instances.annotated)
+        instances = replace(self.instances, keypoints=keypoints, annotated=annotated, recorded=np.full(len(self), -1))
+        return replace(
+            self,
+            schema=to,
+            instances=instances,
+            categories=tuple(_recategorise(c, to) for c in self.categories),
+            provenance=self.provenance.then(repr(table)),
+        )
+
+    def renumbered(self, first: int = 1) -> PoseDataset:
+        """Images and instances numbered from `first` on; the ids they had stay as text in meta `source_id`."""
+
+        def again(table: Any) -> Any:
+            kept = table.meta.get("source_id", table.id.astype(str).astype(object))
+            return replace(table.with_meta(source_id=kept), id=np.arange(first, first + len(table)))
+
+        return replace(self, images=again(self.images), instances=again(self.instances))
+
+    # -- out -------------------------------------------------------------------------------------
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row per instance: ids, file, category, box, and x, y, v columns of every keypoint."""
+        from .formats.frames import to_pandas
+
+        return to_pandas(self)
+
+    def to_coco(self, path: str | Path | None = None) -> bytes:
+        """The dataset as COCO JSON with all that its source held, written to `path` when given."""
+        from .formats.coco_out import to_coco
+
+        return to_coco(self, path)
+
+    def to_parquet(self, path: str | Path, images: bool = False) -> Path:
+        """One row per image, everything kept. A `.parquet` file, or a folder of shards; `images` embeds their bytes."""
+        from .formats.arrow import to_parquet
+
+        return to_parquet(self, path, images)
+
+    def to_hf(self) -> datasets.Dataset:
+        """A `datasets.Dataset`, one row per image, memory-mapped, its fingerprint that of the content."""
+        from .formats.arrow import to_hf
+
+        return to_hf(self)
+
+    def to_torch(self, of: str = "instances", **options: Any) -> Any:
+        """A torch Dataset of `instances` or `images`; options: see `posedata.formats.torch`."""
+        from .formats.torch import to_torch
+
+        return to_torch(self, of, **options)
+
+    def with_mask_area(self) -> PoseDataset:
+        """Areas that are unknown, measured on the file's polygons and RLEs by pycocotools."""
+        from .formats.masks import with_mask_area
+
+        return with_mask_area(self)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        schema: Schema | str | Path = NO_POINTS,
+        image: ArrayLike,
+        keypoints: ArrayLike | None = None,
+        images: Images | Mapping[str, ArrayLike] | None = None,
+        category: ArrayLike | None = None,
+        name: str = "arrays",
+        **columns: Any,
+    ) -> PoseDataset:
+        """A dataset from arrays: `image` is the image id of each instance; other columns as in Instances.
+
+        Keypoints are (N, K, 3), or (N, K, 2) with NaN where unlabelled. `images` holds columns of Images (`id`, `file`, ...),
+        for sizes, file names and images without instances. `category` is a name for each instance.
+        """
+        known = load_schema(schema)
+        ids, table = _image_table(np.asarray(image), images)
+        rows = _lookup(table.id, ids, f"{name}: image")
+        names, category_rows = _category_rows(category, len(rows))
+        points = np.zeros((len(rows), len(known), 3)) if keypoints is None else _three(keypoints)
+        own = {k: np.array(v) for k, v in columns.items() if k not in ("meta", "rest")}
+        instances = Instances(image=rows, category=category_rows, keypoints=points, meta=columns.get("meta", {}), **own)
+        categories = tuple(Category(i, c, known.names, known.names) for i, c in enumerate(names, 1))
+        return cls(name=name, schema=known, categories=categories, images=table, instances=instances)
+
+
+def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset:
+    """Datasets of one schema, one after another. Ids must differ: `ds.renumbered(first)` makes them."""
+    if not parts:
+        raise DataError("concat", "no datasets", "give at least one")
+    head = parts[0]
+    for other in parts[1:]:
+        if other.schema != head.schema:
+            raise DataError("concat", f"schemas {head.schema.name!r} and {other.schema.name!r}", f"bring one to the other: .as_schema({head.schema.name!r})")
+    categories, renumber = _joined_categories(parts)
+    firsts = np.cumsum([0] + [len(p.images) for p in parts])
+    instances = [
+        replace(p.instances, image=p.instances.image + at, category=c[p.instances.category]) for p, at, c in zip(parts, firsts, renumber, strict=False)
+    ]
+    return replace(
+        head,
+        name=name or " + ".join(p.name for p in parts),
+        categories=categories,
+        images=stack([p.images for p in parts]),
+        instances=stack(instances),
+        provenance=Provenance(*(sum((getattr(p.provenance, f) for p in parts), ()) for f in ("files", "fixes", "steps"))),
+        rest=replace(head.rest, listing=None),
+    )
+
+
+def _joined_categories(parts: Sequence[PoseDataset]) -> tuple[tuple[Category, ...], list[NDArray[np.intp]]]:
+    """One list of categories, and for each part where its own went."""
+    joined: dict[int | str, Category] = {}
+    for part in parts:
+        for c in part.categories:
+            known = joined.setdefault(c.id, c)
+            if (known.name, known.points, known.sigmas) != (c.name, c.points, c.sigmas):
+                raise DataError("concat", f"category {c.id!r} is {brief(known.name)!r} and {brief(c.name)!r}", "give them other ids, or the same points")
+    place = {id_: row for row, id_ in enumerate(joined)}
+    return tuple(joined.values()), [np.array([place[c.id] for c in p.categories], np.intp) for p in parts]
+
+
+def _recategorise(category: Category, target: Schema) -> Category:
+    """A category under the target schema; one without points stays so."""
+    if not category.points:
+        return category
+    rest = {k: v for k, v in category.rest.items() if k != "skeleton"}  # it counts the source's points
+    keys = tuple(dict.fromkeys((*category.keys, "keypoints", "skeleton"))) if category.keys else ()
+    return replace(category, points=target.names, spellings=target.names, sigmas=None, keys=keys, rest=rest)
+
+
+def _image_table(instance_image: NDArray[Any], images: Images | Mapping[str, ArrayLike] | None) -> tuple[NDArray[Any], Images]:
+    from .tables import ids_column
+
+    ids = ids_column(instance_image, "image")
+    if isinstance(images, Images):
+        return ids, images
+    columns: dict[str, Any] = {k: np.array(v) for k, v in (images or {}).items()}
+    table_ids = columns.pop("id", None)
+    if table_ids is None:
+        table_ids = np.array(list(dict.fromkeys(ids.tolist())), ids.dtype)
+    files = columns.pop("file", None)
+    return ids, Images(id=table_ids, file=np.array([str(i) for i in table_ids], object) if files is None else files, **columns)
+
+
+def _lookup(table: NDArray[Any], ids: NDArray[Any], where: str) -> NDArray[np.intp]:
+    """Row in `table` of every id."""
+    if len(ids) == 0:
+        return np.zeros(0, np.intp)
+    unknown = np.ones(len(ids), bool)
+    rows = np.zeros(len(ids), np.intp)
+    if len(table) and table.dtype == ids.dtype:
+        order = np.argsort(table, kind="stable")
+        rows = order[np.searchsorted(table[order], ids).clip(0, len(table) - 1)]
+        unknown = np.asarray(table[rows] != ids, bool)
+    if unknown.any():
+        raise DataError(where, f"unknown image ids {first_few(dict.fromkeys(ids[unknown].tolist()), between=', ')}", "every instance names an image of the set")
+    return rows
+
+
+def _category_rows(category: ArrayLike | None, n: int) -> tuple[list[str], NDArray[np.intp]]:
+    if category is None:
+        return ["object"], np.zeros(n, np.intp)
+    texts = [str(c) for c in np.asarray(category).tolist()]
+    names = list(dict.fromkeys(texts))
+    place = {c: row for row, c in enumerate(names)}
+    return names, np.array([place[c] for c in texts], np.intp)
+
+
+def _three(keypoints: ArrayLike) -> NDArray[np.float64]:
+    points = np.array(keypoints, np.float64)
+    if points.ndim != 3 or points.shape[-1] not in (2, 3):
+        raise DataError("keypoints", f"shape {points.shape}", "(N, K, 3), or (N, K, 2) with NaN where unlabelled")
+    if points.shape[-1] == 3:
+        return points
+    known = ~np.isnan(points).any(-1, keepdims=True)
+    return np.concatenate([np.where(known, points, 0), 2.0 * known], -1)
+
+
+def _several(wanted: Any) -> Sequence[Any]:
+    return [wanted] if isinstance(wanted, str) else list(wanted)
+
+
+def _mask(mask: ArrayLike, n: int) -> NDArray[np.bool_]:
+    array = np.asarray(mask)
+    if array.dtype != bool or array.shape != (n,):
+        raise DataError("where", f"a mask of {array.dtype} {array.shape}", f"bool ({n},) is needed; rows by number go to take()")
+    return array.copy()
+
+
+def _rows(rows: ArrayLike, n: int, what: str) -> NDArray[Any]:
+    """Row numbers from numbers or a mask, checked."""
+    array = np.asarray(rows)
+    if array.dtype == bool and array.shape == (n,):
+        return np.flatnonzero(array)
+    if array.size == 0:
+        return np.zeros(0, np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError("take", f"rows of {array.dtype} {array.shape}", f"numbers of {what}s, or a mask of {n}")
+    wrapped = np.where(array < 0, array + n, array)
+    if wrapped.min() < 0 or wrapped.max() >= n:
+        raise DataError("take", f"{what} {array[(wrapped < 0) | (wrapped >= n)][0]}", f"there are {n}")
+    return wrapped

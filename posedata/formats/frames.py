@@ -1,0 +1,33 @@
+"""DataFrames: the room of pandas."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..dataset import PoseDataset
+
+__all__ = ["to_pandas"]
+
+
+def to_pandas(ds: PoseDataset) -> pd.DataFrame:
+    """One row per instance; keypoint columns are `NAME.x`, `NAME.y`, `NAME.v`, NaN where the source lacks the point."""
+    own, rows = ds.instances, ds.instances.image
+    columns = {
+        "id": own.id,
+        "image_id": ds.images.id[rows],
+        "file": ds.images.file[rows],
+        "width": ds.images.width[rows],
+        "height": ds.images.height[rows],
+        "category": ds.category_names,
+        **{f"bbox.{name}": own.bbox[:, i] for i, name in enumerate("xywh")},
+        "area": own.area,
+        "crowd": own.crowd,
+        "ignore": own.ignore,
+        "labelled": own.labelled.sum(1),
+        **{f"image.{name}": values[rows] for name, values in ds.images.meta.items()},
+        **own.meta,
+    }
+    points = own.keypoints.copy()
+    points[~own.annotated] = float("nan")
+    names = pd.Index([f"{name}.{axis}" for name in ds.schema.names for axis in "xyv"])
+    return pd.concat([pd.DataFrame(columns), pd.DataFrame(points.reshape(len(ds), -1), columns=names)], axis=1)

@@ -1,0 +1,288 @@
+"""JSON files as rows of undecoded values, and rows as columns: the one place where JSON is read.
+
+A row is `dict[str, msgspec.Raw]`: the parser has found where each value starts and ends, and made nothing of it.
+A column decodes one key of all rows in a single call; what no column wants stays the text it was.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Raw
+from numpy.typing import NDArray
+
+from ..errors import Fault, FormatError, brief
+
+__all__ = ["Row", "RowTable", "gc_paused", "parse_blocks", "parse_object", "parse_rows", "read_bytes"]
+
+Row = dict[str, Raw]
+
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_ROWS = msgspec.json.Decoder(list[dict[str, Raw]])
+_NUMBERS = msgspec.json.Decoder(list[float])
+_WHOLE = msgspec.json.Decoder(list[int])
+_VECTORS = msgspec.json.Decoder(list[list[float]])
+_TEXTS = msgspec.json.Decoder(list[str])
+_IDS = msgspec.json.Decoder(list[int | str])
+_FLAGS = msgspec.json.Decoder(list[bool | int | float])
+_RAWS = msgspec.json.Decoder(list[Raw])
+_LARGEST_EXACT = 2**53
+BLOCK = 8192
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a JSON file, checked to be text; one line says why when they cannot be had."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+        data.decode("utf-8")
+    except IsADirectoryError:
+        raise FormatError(str(path), "is a folder", "name the .json file inside") from None
+    except OSError as e:
+        raise FormatError(str(path), (e.strerror or "cannot be read").lower(), "check the path") from None
+    except ValueError as e:  # a NUL in the path, or bytes that are no UTF-8
+        raise FormatError(str(path), brief(str(e), 100), "JSON is UTF-8 text; is it another kind of file?") from None
+    if not data.strip():
+        raise FormatError(str(path), "the file is empty", "copy or export it again")
+    return data.removeprefix(b"\xef\xbb\xbf")
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """No collection meanwhile: a million live rows, walked again and again, would make reading quadratic."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def parse_object(data: bytes | Raw, where: str, path: str = "$") -> Row:
+    """The members of a JSON object, undecoded."""
+    return _parse(_OBJECT, data, where, path)
+
+
+def parse_rows(data: bytes | Raw, where: str, path: str) -> list[Row]:
+    """The objects of a JSON list, undecoded."""
+    return _parse(_ROWS, data, where, path)
+
+
+def parse_blocks(data: bytes | Raw, where: str, path: str) -> Iterator[tuple[int, list[Row]]]:
+    """The objects of a JSON list, some at a time, each block with the place of its first: what is at work fits the processor's cache."""
+    raws = _parse(_RAWS, data, where, path)
+    for first in range(0, len(raws), BLOCK):
+        block = raws[first : first + BLOCK]
+        try:
+            yield first, _ROWS.decode(b"[" + b",".join(block) + b"]")
+        except msgspec.ValidationError as e:
+            row, _, inner = _inner_path(e).lstrip("[").partition("]")
+            raise FormatError(f"{where} {path}[{first + int(row or 0)}]{inner}", _translated(e), "see docs/formats.md for the form") from None
+
+
+def _parse(decoder: Any, data: bytes | Raw, where: str, path: str) -> Any:
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as e:
+        raise FormatError(f"{where} {path}{_inner_path(e)}", _translated(e), "see docs/formats.md for the form") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
+        raise _why_no_json(bytes(data), where, str(e)) from None
+
+
+class RowTable:
+    """The rows of one list of a file, read column by column; faults are gathered on the way."""
+
+    def __init__(self, rows: Sequence[Row], path: str, faults: list[Fault], first: int = 0) -> None:
+        self.rows, self.path, self.faults, self.first = rows, path, faults, first
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def ids(self, key: str) -> NDArray[Any]:
+        """A required column of whole numbers, or of text; never a mixture."""
+        values = self._decoded(key, _IDS, _id, None)
+        kinds = {type(v) for v in values}
+        if kinds == {int, str}:
+            row = next(i for i, v in enumerate(values) if type(v) is not type(values[0]))
+            self.fault(row, key, f"id {brief(values[row])}, where the first is {brief(values[0])}", "ids of one table are all whole numbers or all text")
+            return np.zeros(len(self), np.int64)
+        return np.array(values, object if kinds == {str} else np.int64)
+
+    def numbers(self, key: str, default: float) -> NDArray[np.float64]:
+        """One number a row, `default` where the key is absent."""
+        return np.array(self._decoded(key, _NUMBERS, _number, default), np.float64)
+
+    def whole(self, key: str, default: int) -> NDArray[np.int64]:
+        """One whole number a row; 3.0 is one."""
+        return np.array(self._decoded(key, _WHOLE, _whole, default), np.int64)
+
+    def flags(self, key: str) -> NDArray[np.bool_]:
+        """0, 1, true or false; false where absent."""
+        values = np.array(self._decoded(key, _FLAGS, _flag, 0), np.float64)
+        for row in np.flatnonzero(~np.isin(values, (0, 1))):
+            self.fault(int(row), key, f"{values[row]:g} where 0 or 1 is needed")
+        return values == 1
+
+    def texts(self, key: str) -> NDArray[np.object_]:
+        """Text; empty where absent."""
+        return np.array([*self._decoded(key, _TEXTS, _text, ""), None], object)[:-1]
+
+    def vectors(self, key: str, length: int) -> NDArray[np.float64]:
+        """(N, length) numbers; NaN where absent."""
+        values = self.lists(key)
+        for row, v in enumerate(values):
+            if v is not None and len(v) != length:
+                self.fault(row, key, f"{len(v)} numbers where {length} are needed")
+        good = [v if v is not None and len(v) == length else [np.nan] * length for v in values]
+        return np.array(good, np.float64).reshape(-1, length)
+
+    def lists(self, key: str) -> list[list[float] | None]:
+        """Lists of numbers of any length; None where absent."""
+        return self._decoded(key, _VECTORS, _vector, None, required=False)
+
+    def scalars(self, key: str) -> NDArray[Any] | None:
+        """Numbers, truth values or text, if all rows that have the key agree and nothing is lost in a column; else None."""
+        present = [r[key] for r in self.rows if key in r]
+        values = msgspec.json.decode(b"[" + b",".join(present) + b"]")
+        if all(type(v) is str for v in values):
+            return self.texts(key)
+        if len(values) == len(self) and all(type(v) is bool for v in values):
+            return np.array(values, bool)
+        if not all(type(v) in (int, float) and abs(v) <= _LARGEST_EXACT for v in values):
+            return None
+        whole = len(values) == len(self) and all(type(v) is int for v in values)
+        return self.whole(key, 0) if whole else self.numbers(key, np.nan)
+
+    def fault(self, row: int, key: str, seen: str, cure: str = "") -> None:
+        """Note what is wrong at `path[row].key`."""
+        self.faults.append(Fault(f"{self.path}[{self.first + row}].{key}", seen, cure))
+
+    def _decoded(self, key: str, decoder: Any, one: Callable[[Any], Any], default: Any, required: bool | None = None) -> list[Any]:
+        """The values of one key, decoded in one call; row by row only to say which is wrong."""
+        raws = [row.get(key) for row in self.rows]
+        present = [raw for raw in raws if raw is not None]
+        try:
+            values = decoder.decode(b"[" + b",".join(present) + b"]")
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            values = [self._one(row, key, raw, one, default) for row, raw in enumerate(raws) if raw is not None]
+        if len(present) == len(raws):
+            return values
+        if required is None and default is None:
+            for row in (i for i, raw in enumerate(raws) if raw is None):
+                self.fault(row, key, "missing", f"every entry has {key!r}")
+        given = iter(values)
+        return [default if raw is None else next(given) for raw in raws]
+
+    def _one(self, row: int, key: str, raw: Raw, one: Callable[[Any], Any], default: Any) -> Any:
+        try:
+            return one(msgspec.json.decode(raw))
+        except (ValueError, TypeError, RecursionError, msgspec.DecodeError) as e:
+            self.fault(row, key, f"{brief(bytes(raw))} {e}" if type(e) is ValueError else f"{brief(bytes(raw))} cannot be read")
+            return 0 if default is None else default
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise ValueError("where a number is needed")
+    return _finite(value)
+
+
+def _finite(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+def _whole(value: Any) -> int:
+    if type(value) not in (int, float) or value != int(value) or abs(value) >= 2**63:
+        raise ValueError("where a whole number is needed")
+    return int(value)
+
+
+def _id(value: Any) -> int | str:
+    return value if type(value) is str else _whole(value)
+
+
+def _flag(value: Any) -> float:
+    if type(value) not in (bool, int, float):
+        raise ValueError("where 0 or 1 is needed")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise ValueError("where text is needed")
+    return value
+
+
+def _vector(value: Any) -> list[float]:
+    if type(value) is not list:
+        raise ValueError("where a list of numbers is needed")
+    odd = next((v for v in value if type(v) not in (int, float)), None)
+    if odd is not None or None in value:
+        raise ValueError(f"holds {brief('null' if odd is None else odd)} where a number is needed")
+    return [_finite(v) for v in value]
+
+
+def _inner_path(e: Exception) -> str:
+    """`$[3].x` of msgspec's message, without its dollar."""
+    return str(e).rpartition("`$")[2].rstrip("`") if "`$" in str(e) else ""
+
+
+_JSON_WORDS = {
+    "`object`": "an object",
+    "`array`": "a list",
+    "`str`": "text",
+    "`int`": "a whole number",
+    "`float`": "a number",
+    "`bool`": "true or false",
+    "`null`": "null",
+}
+
+
+def _translated(e: Exception) -> str:
+    """msgspec's words in ours."""
+    expected, _, got = str(e).partition(" - at ")[0].removeprefix("Expected ").partition(", got ")
+    return f"{_JSON_WORDS.get(got, got or 'something else')} where {_JSON_WORDS.get(expected, expected)} is needed"
+
+
+def _why_no_json(data: bytes, where: str, first: str) -> FormatError:
+    """What is wrong with text the fast reader refused: constants that are no JSON, with their paths, or broken text, with its place."""
+    constants: list[str] = []
+
+    class Constant(str):
+        pass
+
+    try:
+        _find(json.loads(data, parse_constant=Constant), Constant, "$", constants)
+    except json.JSONDecodeError as e:
+        early = e.pos >= len(data.decode().rstrip()) - 1
+        cure = "the file ends early; copy or export it again" if early else "not valid JSON there; export it again"
+        return FormatError(where, f"{e.msg} at line {e.lineno}, column {e.colno}", cure)
+    except RecursionError:
+        return FormatError(where, "nested too deeply", "is it an annotation file?")
+    if constants:
+        return FormatError(
+            f"{where} {constants[0]}", f"{len(constants):,} values that are NaN or infinite", "JSON has no such numbers; an unlabelled point is 0, 0, 0"
+        )
+    return FormatError(where, brief(first, 100), "export the file again as standard JSON")
+
+
+def _find(value: Any, kind: type, path: str, found: list[str]) -> None:
+    if isinstance(value, kind):
+        found.append(f"{path} is {value}")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _find(inner, kind, f"{path}.{brief(key)}", found)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            _find(inner, kind, f"{path}[{i}]", found)

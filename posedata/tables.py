@@ -1,0 +1,296 @@
+"""Frozen columns: what a row of images and a row of poses holds. A table checks itself once, then never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError, brief, first_few
+from .rest import Rest
+
+__all__ = ["AREA_SHARE", "Images", "Instances", "Table", "ids_column"]
+
+T = TypeVar("T", bound="Table")
+
+AREA_SHARE = 0.53
+"""Area of a person over that of the box: the share CrowdPose's and xtcocotools' evaluators assume where a file has no area."""
+
+
+def column(dtype: Any, *shape: int | str, default: Any = None) -> Any:
+    """A field that is a column: its dtype, the shape of one row, and the value of rows not given (None: required)."""
+    return field(default=None, metadata={"dtype": dtype, "shape": shape, "default": default})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Table:
+    """Columns of one length. To change one, make another table: `dataclasses.replace(table, area=new)`."""
+
+    meta: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    rest: Rest = None  # type: ignore[assignment]  # filled in __post_init__
+    """What the columns do not hold, verbatim."""
+
+    def __post_init__(self) -> None:
+        n = self._length()
+        sizes: dict[str, int] = {}
+        for f in fields(self):
+            if "dtype" in f.metadata:
+                value = getattr(self, f.name)
+                if value is None:
+                    value = self._default(f.name, n, f.metadata["default"])
+                object.__setattr__(self, f.name, self._as_column(f.name, value, n, f.metadata, sizes))
+        object.__setattr__(self, "meta", {str(k): read_only(_meta_column(self._where(k), v, n)) for k, v in self.meta.items()})
+        object.__setattr__(self, "rest", Rest.empty(n) if self.rest is None else self.rest)
+        if len(self.rest) != n:
+            raise DataError(self._where("rest"), f"{len(self.rest)} rows", f"the table has {n}")
+        self._check()
+
+    def _length(self) -> int:
+        raise NotImplementedError
+
+    def _default(self, name: str, n: int, default: Any) -> Any:
+        if default is None:
+            raise DataError(self._where(name), "not given", "this column is required")
+        return np.full(n, default)
+
+    def _check(self) -> None:
+        """What one table can know of itself."""
+
+    def _as_column(self, name: str, value: Any, n: int, meta: Mapping[str, Any], sizes: dict[str, int]) -> NDArray[Any]:
+        array = ids_column(value, self._where(name)) if meta["dtype"] == "id" else _cast(self._where(name), value, meta["dtype"])
+        shape = (n, *(sizes.setdefault(s, array.shape[i + 1] if array.ndim > i + 1 else -1) if isinstance(s, str) else s for i, s in enumerate(meta["shape"])))
+        if array.shape != shape:
+            raise DataError(self._where(name), f"shape {array.shape}", f"the table needs {shape}")
+        return read_only(array)
+
+    def _where(self, name: str) -> str:
+        return f"{type(self).__name__}.{name}"
+
+    def __len__(self) -> int:
+        return self._length()
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Own columns, then those of `meta`, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if "dtype" in f.metadata} | dict(self.meta)
+
+    def take(self, rows: NDArray[Any]) -> Self:
+        """The rows at these places, in this order, none twice. What was checked stays checked."""
+        if rows.dtype != bool:
+            require_unique(rows, f"{type(self).__name__}.take")
+        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if "dtype" in f.metadata}
+        return self.trusted(own, {k: v[rows] for k, v in self.meta.items()}, self.rest.take(rows))
+
+    @classmethod
+    def trusted(cls, own: Mapping[str, NDArray[Any]], meta: Mapping[str, NDArray[Any]], rest: Rest) -> Self:
+        """A table of columns that were checked before: chosen rows of a table, or a table we wrote ourselves."""
+        table = object.__new__(cls)
+        for name, values in own.items():
+            object.__setattr__(table, name, read_only(values))
+        object.__setattr__(table, "meta", {k: read_only(v) for k, v in meta.items()})
+        object.__setattr__(table, "rest", rest)
+        return table
+
+    def with_meta(self, **columns: Any) -> Self:
+        """The table with more columns in `meta`, or other values in those."""
+        return replace(self, meta={**self.meta, **columns})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Images(Table):
+    """I images, one row each."""
+
+    id: NDArray[Any] = column("id")
+    file: NDArray[np.object_] = column(object)
+    """The name in the source, possibly with folders."""
+    width: NDArray[np.int64] = column(np.int64, default=0)
+    """Pixels; 0 when unknown, as height."""
+    height: NDArray[np.int64] = column(np.int64, default=0)
+    folder: NDArray[np.object_] = column(object, default="")
+    """Where the file is looked for; empty when nobody said."""
+
+    def _length(self) -> int:
+        return np.shape(self.id)[0] if self.id is not None and np.ndim(self.id) else 0
+
+    def _check(self) -> None:
+        require_unique(self.id, "Images.id")
+        for name in ("width", "height"):
+            if len(self) and getattr(self, name).min() < 0:
+                raise DataError(self._where(name), f"{getattr(self, name).min()}", "sizes are 0 (unknown) or more")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Instances(Table):
+    """N poses (or bare boxes), one row each."""
+
+    id: NDArray[Any] = column("id")
+    image: NDArray[np.int64] = column(np.int64)
+    """(N,) row in Images, not an id: a join is an index."""
+    category: NDArray[np.int64] = column(np.int64, default=0)
+    """(N,) row in the dataset's categories."""
+    keypoints: NDArray[np.float64] = column(np.float64, "K", 3)
+    """(N, K, 3) x, y of pixel centres; v: 0 not labelled, 1 hidden, 2 seen."""
+    annotated: NDArray[np.bool_] = column(np.bool_, "K")
+    """(N, K) false where the source's schema lacks the point."""
+    bbox: NDArray[np.float64] = column(np.float64, 4, default=np.nan)
+    """(N, 4) x, y, w, h of edges; NaN when the source has none."""
+    area: NDArray[np.float64] = column(np.float64, default=np.nan)
+    """(N,) pixels squared; NaN when the source has none."""
+    crowd: NDArray[np.bool_] = column(np.bool_, default=False)
+    ignore: NDArray[np.bool_] = column(np.bool_, default=False)
+    """The file's own key; no protocol of ours reads it unasked."""
+    recorded: NDArray[np.int64] = column(np.int64, default=-1)
+    """The file's num_keypoints; -1 when absent or after any change of the points."""
+
+    def _length(self) -> int:
+        return np.shape(self.image)[0] if self.image is not None and np.ndim(self.image) else 0
+
+    def _default(self, name: str, n: int, default: Any) -> Any:
+        if name == "id":
+            return np.arange(1, n + 1)
+        if name == "keypoints":
+            return np.zeros((n, 0, 3))
+        if name == "annotated":
+            return np.ones(np.shape(self.keypoints)[:2], bool)
+        return np.full((n, 4), default) if name == "bbox" else super()._default(name, n, default)
+
+    def _check(self) -> None:
+        require_unique(self.id, "Instances.id")
+        xy, v = self.keypoints[..., :2], self.keypoints[..., 2]
+        _refuse(~np.isfinite(xy).all(-1).all(-1), self.id, "Instances.keypoints", "not finite", "an unlabelled point is 0, 0, 0")
+        _refuse(~((v == 0) | (v == 1) | (v == 2)).all(-1), self.id, "Instances.keypoints", "v other than 0, 1, 2", "0 not labelled, 1 hidden, 2 seen")
+        _refuse(
+            (self.keypoints.any(-1) & ~self.annotated).any(-1),
+            self.id,
+            "Instances.keypoints",
+            "values where not annotated",
+            "points the schema of the source lacks are 0, 0, 0",
+        )
+        _refuse(np.isinf(self.bbox).any(-1) | np.isinf(self.area), self.id, "Instances.bbox", "infinite box or area", "NaN says unknown")
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(N, K) annotated and v > 0: the only points that enter similarity, losses and extents."""
+        return self.annotated & (self.keypoints[..., 2] > 0)
+
+    def extent(self) -> NDArray[np.float64]:
+        """(N, 4) smallest box around the centres of the labelled points, in edge coordinates; NaN without any."""
+        xy = np.where(self.labelled[..., None], self.keypoints[..., :2], np.nan)
+        low, high = np.fmin.reduce(xy, 1, initial=np.nan), np.fmax.reduce(xy, 1, initial=np.nan)
+        return np.concatenate([low + 0.5, high - low], -1)
+
+
+def ids_column(values: Any, where: str) -> NDArray[Any]:
+    """Ids as int64 or as text, never coerced from one to the other."""
+    array = np.asarray(values)
+    if array.size == 0:
+        return np.zeros(array.shape, np.int64)
+    if array.dtype.kind in "iu" and (array.dtype.kind == "i" or array.max() < 2**63):
+        return array.astype(np.int64, copy=False)
+    texts = array.astype(object) if array.dtype.kind in "UT" else array
+    if texts.dtype == object and all(isinstance(v, str) for v in texts.flat):
+        return texts
+    raise DataError(where, f"ids such as {brief(next(iter(_odd_ids(array)), array.flat[0]))}", "ids of one table are all whole numbers or all text")
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that refuses writing."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def require_unique(ids: NDArray[Any], where: str) -> None:
+    """Refuse an id that stands twice."""
+    if ids.dtype.kind == "i" and (ids[1:] > ids[:-1]).all():
+        return  # sorted files, the usual case, need no sorting
+    values, counts = np.unique(ids, return_counts=True)
+    if len(values) < len(ids):
+        raise DataError(where, f"{first_few(values[counts > 1], between=', ')} more than once", "every id stands once")
+
+
+def _odd_ids(array: NDArray[Any]) -> list[Any]:
+    kinds = [type(v) for v in array.flat]
+    rare = min(set(kinds), key=kinds.count)
+    return [v for v, k in zip(array.flat, kinds, strict=True) if k is rare][:1]
+
+
+def _refuse(bad: NDArray[np.bool_], ids: NDArray[Any], where: str, seen: str, cure: str) -> None:
+    if bad.any():
+        raise DataError(where, f"{seen} in instance {first_few(ids[bad], between=', ')}", cure)
+
+
+def _cast(where: str, value: Any, dtype: Any) -> NDArray[Any]:
+    """`value` as `dtype` when nothing is lost by it."""
+    array = np.asarray(value)
+    if dtype is object:
+        return _texts(where, array)
+    if array.dtype == dtype:
+        return array
+    with np.errstate(invalid="ignore"):
+        try:
+            cast = array.astype(dtype)
+        except (TypeError, ValueError):
+            raise DataError(where, f"{array.dtype} values such as {brief(array.flat[0])}", f"numbers of kind {np.dtype(dtype).name} are needed") from None
+    if np.dtype(dtype).kind in "ib" and array.size and not (cast == array).all():
+        raise DataError(where, f"values such as {array.flat[int(np.argmax((cast != array).ravel()))]}", f"they do not fit {np.dtype(dtype).name}")
+    return cast
+
+
+def _texts(where: str, array: NDArray[Any]) -> NDArray[Any]:
+    texts = array.astype(object) if array.dtype.kind in "UT" else array
+    if texts.dtype != object or not all(isinstance(v, str) for v in texts.flat):
+        raise DataError(where, f"values that are not text ({brief(array.flat[0]) if array.size else array.dtype})", "text is needed")
+    return texts
+
+
+def _meta_column(where: str, value: Any, n: int) -> NDArray[Any]:
+    """A column of numbers, truth values or text, of the table's length."""
+    array = np.asarray(value)
+    array = array if array.dtype.kind in "biuf" else _texts(where, array) if array.size else array.astype(object)
+    if array.shape != (n,):
+        raise DataError(where, f"shape {array.shape}", f"the table needs ({n},)")
+    return array
+
+
+def matching(table: Table, name: str, wanted: Any) -> NDArray[np.bool_]:
+    """Rows of `table` whose column equals a value, is among a collection, or passes a function of the column."""
+    values = table.columns()[name]
+    if callable(wanted):
+        return _as_mask(wanted, values, name)
+    if isinstance(wanted, Sequence | set | frozenset | np.ndarray) and not isinstance(wanted, str):
+        return np.isin(values, list(wanted))
+    return np.asarray(values == wanted, bool)
+
+
+def _as_mask(test: Callable[[Any], Any], values: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    mask = np.asarray(test(values))
+    if mask.shape != values.shape or mask.dtype != bool:
+        raise DataError(f"where({name}=...)", f"the function returned {mask.dtype} {mask.shape}", f"it gets the column and returns bool {values.shape}")
+    return mask
+
+
+def stack(tables: Sequence[T]) -> T:
+    """Tables of one kind, one after another; their ids must differ."""
+    own = {f.name: [getattr(t, f.name) for t in tables] for f in fields(tables[0]) if "dtype" in f.metadata}
+    if len({ids.dtype for ids in own["id"] if len(ids)}) > 1:
+        raise DataError("concat", "ids that are numbers beside ids that are text", "renumber them: .renumbered()")
+    own["id"] = [ids for ids in own["id"] if len(ids)] or own["id"]
+    names = dict.fromkeys(name for t in tables for name in t.meta)
+    meta = {name: np.concatenate(_alike([t.meta.get(name) for t in tables], [len(t) for t in tables])) for name in names}
+    try:
+        return type(tables[0])(**{k: np.concatenate(v) for k, v in own.items()}, meta=meta, rest=Rest.concat([t.rest for t in tables]))
+    except DataError as e:
+        raise DataError(f"concat: {e.where}", e.seen, "the same rows twice? else renumber them: .renumbered(first)") from None
+
+
+def _alike(columns: Sequence[NDArray[Any] | None], sizes: Sequence[int]) -> list[NDArray[Any]]:
+    """Meta columns that can stand together; where a table lacks one, numbers are NaN and text is empty."""
+    known = [c for c in columns if c is not None]
+    if any(c.dtype == object for c in known):
+        return [np.full(n, "", object) if c is None else c if c.dtype == object else c.astype(str).astype(object) for c, n in zip(columns, sizes, strict=True)]
+    if len(known) == len(columns):
+        return known
+    return [np.full(n, np.nan) if c is None else c.astype(np.float64) for c, n in zip(columns, sizes, strict=True)]
