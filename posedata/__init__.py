@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
-    from .synthetic import synthetic
+    from .synthetic.build import synthesize
     from .tables import Images, Instances
 
 # Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
@@ -33,7 +33,7 @@ _HOME = {
     "predictions": ("Collector", "Predictions"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
-    "synthetic": ("synthetic",),
+    "synthetic.build": ("synthesize",),
     "tables": ("Images", "Instances"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

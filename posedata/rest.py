@@ -67,6 +67,12 @@ class Rest:
         np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)), out=offsets[1:])
         return cls(tuple(known), layout, np.frombuffer(b"".join(texts), np.uint8), offsets)
 
+    @classmethod
+    def added(cls, texts: Sequence[bytes]) -> Self:
+        """For rows that came from no file, JSON objects to be written with them."""
+        made = cls.of([()] * len(texts), texts)
+        return cls((), np.full(len(texts), -1, np.int32), made.text, made.offsets)
+
     def row(self, i: int) -> bytes:
         """The JSON object of one row; empty when nothing was left over."""
         return self.text[self.offsets[i] : self.offsets[i + 1]].tobytes()

@@ -230,7 +230,7 @@ TETRAPOD = Schema(
         {"elbow": "the anatomical elbow (AP-10K's 'shoulder')", "wrist": "the anatomical wrist (AP-10K's 'elbow')", "knee": "the anatomical knee (AP-10K's 'hip')",
          "ankle": "the anatomical ankle (AP-10K's 'knee')", "toes": "the tip of the hind foot (AP-10K's 'back paw', a person's big toe)"},
     ),
-    limbs=(("left_eye", "right_eye"), *_sides(("nose", "_eye"), ("_eye", "_ear"), ("neck", "_shoulder"), ("_shoulder", "_elbow"), ("_elbow", "_wrist"), ("_knee", "_ankle"), ("_ankle", "_toes")), ("nose", "neck")),
+    limbs=(("left_eye", "right_eye"), *_sides(("nose", "_eye"), ("_eye", "_ear"), ("neck", "_shoulder"), ("_shoulder", "_elbow"), ("_elbow", "_wrist"), ("neck", "_knee"), ("_knee", "_ankle"), ("_ankle", "_toes")), ("nose", "neck")),
     source="the points that people and animals share by anatomy, not by name; sigmas as COCO's for the same joint",
 )  # fmt: skip
 

@@ -175,7 +175,7 @@ def _plan(columns: dict[str, Column], rest: Rest) -> Callable[[int, dict[str, Ra
     def plan(i: int, kept: dict[str, Raw]) -> list[str]:
         signature = (layout[i], *(said[k][i] for k in names), *(may[k][i] for k in names), *kept)
         if signature not in memo:
-            source = rest.keys(i)
+            source = rest.keys(i) or tuple(kept)
             had = [k for k in source if k in kept or (k in said and (said[k][i] or may[k][i]))]
             memo[signature] = [*had, *(k for k in names if said[k][i] and k not in had)]
         return memo[signature]

@@ -53,3 +53,9 @@ def mask_area(segmentation: Any, height: int, width: int) -> float:
 def _check_size(size: Any) -> None:
     if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < 1 << 16 for s in size):
         raise ValueError(f"size {brief(size)} of the RLE")
+
+
+def encode_mask(mask: Any) -> dict[str, Any]:
+    """COCO's compressed RLE of a (H, W) mask."""
+    rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(map(int, rle["size"])), "counts": rle["counts"].decode()}

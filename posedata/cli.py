@@ -1,0 +1,125 @@
+"""posedata: look at pose data, and change its form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .command import emit, run, say, verb
+from .dataset import PoseDataset
+from .errors import FormatError
+from .version import __version__
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Look at pose data, and change its form. SOURCE is a COCO or TechNumber .json, a .parquet file or folder, or synthetic[/CONFIG[/SPLIT]].",
+)
+@click.version_option(__version__, prog_name="posedata")
+def app() -> None: ...
+
+
+_IMAGES = click.option("--images", metavar="FOLDER", help="Where the file names of SOURCE lie.")
+_SCHEMA = click.option(
+    "--schema", metavar="NAME_OR_FILE", help="Schema of a file that does not name its keypoints: coco17, ap10k17, ..., or your own .toml or .json."
+)
+
+
+@verb(app, short_help="Draw a contact sheet.")
+@click.argument("source")
+@click.option("-o", "--out", default="sheet.png", show_default=True, help="The picture to write: .png, .jpg or .webp.")
+@click.option("--by", metavar="COLUMN", help="One row of pictures for each value of a column: category, species, background, ...")
+@click.option("-n", "count", default=24, show_default=True, type=click.IntRange(1, 600), help="How many pictures, spread evenly over the set.")
+@_IMAGES
+@_SCHEMA
+def show(source: str, out: str, by: str | None, count: int, images: str | None, schema: str | None, as_json: bool, quiet: bool) -> None:
+    """Draw a contact sheet of SOURCE with its skeletons; SOURCE may also be a schema's name.
+
+    \b
+    posedata show synthetic/quadruped --by species -o animals.png
+    posedata show person_keypoints_val2017.json --images val2017 -n 48
+    posedata show ap10k17 -o ap10k17.png
+    """
+    from .images import contact_sheet, draw_schema, save_picture
+    from .schemas import SCHEMAS
+
+    if source in SCHEMAS:
+        path = save_picture(draw_schema(SCHEMAS[source]), out)
+        emit({"schema": source, "out": str(path)}, f"{path}: the {len(SCHEMAS[source])} points of {source}", as_json)
+        return
+    ds = _read(source, images, schema)
+    path = save_picture(contact_sheet(ds, count, by), out)
+    say(repr(ds), quiet or as_json)
+    emit({"out": str(path), "name": ds.name, "schema": ds.schema.name, **_plain(ds)}, str(path), as_json)
+
+
+@verb(app, short_help="Change the form of a dataset.")
+@click.argument("source")
+@click.argument("out")
+@click.option("--as", "target", metavar="NAME_OR_FILE", help="Bring the poses to another schema: human, quadruped, crowdpose14, ...")
+@click.option("--mapping", metavar="CSV", help="Use this table of points instead of the one we know (docs/schemas.md).")
+@click.option("--derived", is_flag=True, help="Also make points that are computed from others, such as a neck between shoulders.")
+@click.option("--embed", is_flag=True, help="Put the pictures' bytes into the Parquet, so that it can travel alone.")
+@_IMAGES
+@_SCHEMA
+def convert(
+    source: str,
+    out: str,
+    target: str | None,
+    mapping: str | None,
+    derived: bool,
+    embed: bool,
+    images: str | None,
+    schema: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write SOURCE as OUT: COCO JSON for .json, Parquet for .parquet or a folder. Nothing is lost that OUT can hold.
+
+    \b
+    posedata convert keypoints_annotations.json cats.json
+    posedata convert crowdpose_val.json human.parquet --as human
+    """
+    ds = _read(source, images, schema)
+    if target:
+        ds = _as_schema(ds, target, mapping, derived)
+        say(f"{ds.provenance.steps[-1]}" if ds.provenance.steps else "already of that schema", quiet)
+    path = _write(ds, Path(out), embed)
+    values = {"in": source, "out": str(path), "name": ds.name, "schema": ds.schema.name, **_plain(ds)}
+    emit(values, f"{path}: {len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}", as_json)
+
+
+def _read(source: str, images: str | None, schema: str | None) -> PoseDataset:
+    from .formats.anything import read
+
+    return read(source, images, schema)
+
+
+def _as_schema(ds: PoseDataset, target: str, mapping: str | None, derived: bool) -> PoseDataset:
+    from .mapping import KINDS, LABELS, read_mapping
+    from .schemas import load_schema
+
+    to = load_schema(target)
+    table = read_mapping(mapping, ds.schema, to) if mapping else None
+    return ds.as_schema(to, table, tuple(KINDS) if derived else LABELS)
+
+
+def _write(ds: PoseDataset, out: Path, embed: bool) -> Path:
+    if out.suffix == ".json":
+        if embed:
+            raise FormatError(str(out), "JSON holds no pictures", "write .parquet, or leave --embed out")
+        ds.to_coco(out)
+        return out
+    if out.suffix not in (".parquet", ""):
+        raise FormatError(str(out), f"no format ends in {out.suffix!r}", "write .json, .parquet, or a folder (Parquet in shards)")
+    return ds.to_parquet(out, images=embed)
+
+
+def _plain(ds: PoseDataset) -> dict[str, int]:
+    return {key.replace(" ", "_"): value for key, value in ds.counts().items()}
+
+
+def main() -> None:
+    """Entry point of the command."""
+    run(app, "posedata")
