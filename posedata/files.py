@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from .errors import FormatError
+from .errors import FormatError, PoseError
 
 __all__ = ["cache_folder", "write_bytes", "write_folder"]
 
@@ -33,6 +33,8 @@ def write_with(path: str | Path, write: Callable[[Path], object]) -> Path:
             temporary = Path(folder) / path.name
             write(temporary)
             os.replace(temporary, path)
+    except PoseError:
+        raise  # what is being written has a fault of its own
     except (OSError, ValueError) as e:
         raise FormatError(str(path), f"cannot be written ({(getattr(e, 'strerror', None) or str(e)).lower()})", "choose another place") from None
     return path
