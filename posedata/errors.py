@@ -63,7 +63,7 @@ def raise_faults(where: str, faults: Iterable[Fault]) -> None:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a word nobody knows: its nearest neighbour, or all that are known."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = difflib.get_close_matches(word, names, n=1) or [n for n in names if n and word.startswith(n)]
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
 
 

@@ -60,12 +60,16 @@ def save_picture(picture: Image.Image, path: str | Path) -> Path:
 
 
 def draw_pose(picture: Image.Image, schema: Schema, keypoints: NDArray[np.float64], labelled: NDArray[np.bool_], width: float = 2.0) -> Image.Image:
-    """A copy of `picture` with one or more poses, (N, K, 3) in its pixels. Hidden points are rings; left is warm, right cool."""
+    """A copy of `picture` with one or more poses, (N, K, 3) in its pixels. Hidden points are rings; left is warm, right cool.
+
+    Lines are `width` pixels wide at most; small poses get thinner ones.
+    """
     large = picture.resize((picture.width * _SMOOTH, picture.height * _SMOOTH), Image.Resampling.BILINEAR)
     pen = ImageDraw.Draw(large)
     colours = point_colours(schema)
     for points, known in zip(keypoints, labelled, strict=True):
-        _draw_one(pen, schema, (points[:, :2] + 0.5) * _SMOOTH, points[:, 2], known, colours, width * _SMOOTH)
+        thin = np.clip(np.ptp(points[known, :2], axis=0).max() / 60, 0.3, 1) if known.any() else 1.0
+        _draw_one(pen, schema, (points[:, :2] + 0.5) * _SMOOTH, points[:, 2], known, colours, width * thin * _SMOOTH)
     return large.resize(picture.size, Image.Resampling.LANCZOS)
 
 
@@ -87,7 +91,7 @@ def _draw_one(
     for a, b in schema.limb_rows.tolist():
         if known[a] and known[b]:
             line = (*xy[a], *xy[b])
-            pen.line(line, fill=INK, width=max(1, round(width * 1.9)))
+            pen.line(line, fill=INK, width=max(2, round(width * 1.9)))
             pen.line(line, fill=colours[a] if colours[a] == colours[b] else MIDDLE, width=max(1, round(width)))
     for row in np.flatnonzero(known):
         _dot(pen, xy[row], width * 1.5, colours[row], hollow=v[row] == 1)

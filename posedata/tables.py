@@ -187,6 +187,8 @@ def ids_column(values: Any, where: str) -> NDArray[Any]:
     array = np.asarray(values)
     if array.size == 0:
         return np.zeros(array.shape, np.int64)
+    if array.dtype.kind == "U" and not isinstance(values, np.ndarray):
+        array = np.array([*values, None], object)[:-1]  # numpy would have turned numbers among them into text
     if array.dtype.kind in "iu" and (array.dtype.kind == "i" or array.max() < 2**63):
         return array.astype(np.int64, copy=False)
     texts = array.astype(object) if array.dtype.kind in "UT" else array

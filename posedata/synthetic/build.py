@@ -134,7 +134,7 @@ def _described(scenes: Sequence[Scene], config: str, split: str, first: int) -> 
     rows = np.array([row for row, _ in figures], np.int64)
     keypoints = np.array([f.keypoints for _, f in figures]).reshape(-1, len(schema), 3)
     order = np.concatenate([np.arange(len(s.figures)) for s in scenes]) if figures else rows
-    bbox = np.array([_mask_box(f.mask) for _, f in figures]).reshape(-1, 4)
+    bbox = np.array([mask_box(f.mask) for _, f in figures]).reshape(-1, 4)
     images = Images(
         id=ids,
         file=np.array([*(_file(split, first + i) for i in range(len(scenes))), None], object)[:-1],
@@ -152,7 +152,10 @@ def _described(scenes: Sequence[Scene], config: str, split: str, first: int) -> 
         keypoints=keypoints,
         bbox=bbox,
         area=np.array([float(f.mask.sum()) for _, f in figures]),
-        meta={"species": _text([f.species for _, f in figures]), "coat": _text([f.coat for _, f in figures])},
+        meta={
+            **{name: _text([getattr(f, name) for _, f in figures]) for name in ("species", "coat", "pose")},
+            **{name: np.array([getattr(f, name) for _, f in figures], np.float64) for name in ("facing", "scale")},
+        },
         rest=Rest.added([_segmentation(f.mask) for _, f in figures]),
     )
     categories = tuple(Category(i, name, schema.names, schema.names) for i, name in enumerate(kinds, 1))
@@ -173,7 +176,7 @@ def crowd_index(keypoints: NDArray[np.float64], bbox: NDArray[np.float64]) -> fl
     return round(float(np.minimum(1, (inside.sum(1) - own) / np.maximum(own, 1)).mean()), 4)
 
 
-def _mask_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+def mask_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
     """x, y, w, h of edges: a single pixel 7 has the box [7, y, 1, 1]."""
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     return float(columns[0]), float(rows[0]), float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1)

@@ -1,0 +1,136 @@
+"""Imports go one way, heavy libraries stay in their rooms, and a fresh interpreter loads next to nothing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("posedata", "posebench", "baselines")
+FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
+
+# library: the files that may import it at their top
+ROOMS = {
+    "pandas": {"posedata/formats/frames.py"},
+    "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
+    "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
+    "pycocotools": {"posedata/formats/masks.py"},
+    "PIL": {"posedata/images.py", "posedata/synthetic/build.py"},
+    "torch": {"posedata/formats/torch.py"},
+    "torchvision": set(),
+    "matplotlib": {"posebench/plots.py"},
+    "statsmodels": {"posebench/stats.py"},
+    "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
+}
+
+# Within posedata, top-level imports go to files earlier in this list.
+FLOW = (
+    "version", "errors", "files", "progress", "command", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "predictions",
+    "formats", "images", "synthetic", "cli",
+)  # fmt: skip
+
+
+def sources() -> list[Path]:
+    return [p for package in PACKAGES for p in sorted((ROOT / package).rglob("*.py"))]
+
+
+def top_imports(tree: ast.Module) -> list[tuple[int, str]]:
+    """(level, module) of imports that run when the file is imported; those for type checkers do not."""
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or ""))
+    return found
+
+
+def absolute(path: Path, level: int, module: str) -> str:
+    """The imported module's full name."""
+    if not level:
+        return module
+    package = path.relative_to(ROOT).with_suffix("").parts[:-level]
+    return ".".join([*package, *([module] if module else [])])
+
+
+def test_every_heavy_library_is_imported_only_in_its_room() -> None:
+    for path in sources():
+        for level, module in top_imports(ast.parse(path.read_text())):
+            library = absolute(path, level, module).split(".")[0]
+            if library in ROOMS:
+                assert str(path.relative_to(ROOT)) in ROOMS[library], f"{path.name} imports {library} at its top"
+
+
+def test_packages_import_one_way() -> None:
+    for path in sources():
+        own = path.relative_to(ROOT).parts[0]
+        for level, module in top_imports(ast.parse(path.read_text())):
+            other = absolute(path, level, module).split(".")[0]
+            if other in PACKAGES:
+                assert PACKAGES.index(other) <= PACKAGES.index(own), f"{path.relative_to(ROOT)} imports {other}"
+
+
+def test_files_import_only_what_comes_earlier_in_the_flow() -> None:
+    for path in (ROOT / "posedata").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        own = parts[1] if parts[1] != "__init__" else "cli"
+        for level, module in top_imports(ast.parse(path.read_text())):
+            name = absolute(path, level, module).split(".")
+            if name[0] == "posedata" and len(name) > 1:
+                assert FLOW.index(name[1]) <= FLOW.index(own), f"{path.relative_to(ROOT)} imports {'.'.join(name)}"
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules a fresh interpreter has after a statement."""
+    code = f"{statement}\nimport sys; print(' '.join(sorted({{m.split('.')[0] for m in sys.modules}})))"
+    out = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(out.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import posedata, posebench, baselines",
+        "import posedata; posedata.load_schema('coco17'); posedata.PoseDataset; posedata.read_coco; posedata.read_predictions",
+        "import posedata.cli, posebench.cli",
+    ],
+)
+def test_a_fresh_interpreter_loads_nothing_heavy(statement: str) -> None:
+    assert not loaded_after(statement) & set(FORBIDDEN_AT_IMPORT)
+
+
+def test_the_fresh_interpreter_test_can_fail() -> None:
+    assert "pandas" in loaded_after("import posedata; posedata.PoseDataset.from_arrays(image=[1]).to_pandas()")
+
+
+def test_the_room_test_can_fail() -> None:
+    assert top_imports(ast.parse("import numpy, torch"))[1] == (0, "torch")
+    assert top_imports(ast.parse("def door():\n    import torch")) == []
+    assert absolute(ROOT / "posedata" / "formats" / "coco.py", 2, "errors") == "posedata.errors"
+
+
+def seconds(statement: str) -> float:
+    """Processor time a fresh interpreter takes for a statement, best of three."""
+    code = f"import time; t = time.process_time(); {statement}; print(time.process_time() - t)"
+    return min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout) for _ in range(3))
+
+
+def test_importing_posedata_takes_a_quarter_second_at_most() -> None:
+    assert seconds("import posedata") < 0.25
+    # The first name asked for brings numpy, whose own time depends on the machine.
+    assert seconds("import posedata; posedata.read_coco") < max(0.25, 2 * seconds("import numpy"))
+
+
+def test_every_public_name_can_be_had_and_is_typed() -> None:
+    import posedata
+
+    for name in posedata.__all__:
+        assert getattr(posedata, name) is not None
+    text = (ROOT / "posedata" / "__init__.py").read_text()
+    assert all(text.count(f"{name}") >= 2 for name in posedata.__all__), "a name without its twin for type checkers"
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = posedata.nonsense
