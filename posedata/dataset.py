@@ -232,7 +232,7 @@ class PoseDataset:
         place[chosen] = np.arange(len(chosen))
         kept = self.instances.take(place[self.instances.image] >= 0)
         images = self.images.take(chosen)
-        return replace(self, images=images, instances=replace(kept, image=place[kept.image]), rest=replace(self.rest, listing=None))
+        return replace(self, images=images, instances=kept.with_trusted(image=place[kept.image]), rest=replace(self.rest, listing=None))
 
     def without_empty(self) -> PoseDataset:
         """Only images that have instances."""
@@ -250,7 +250,7 @@ class PoseDataset:
         if not (table.source.same_points(self.schema) and table.target.same_points(to)):
             raise DataError(self.name, f"mapping is {table.source.name} -> {table.target.name}", f"{self.schema.name} -> {to.name} is needed")
         keypoints, annotated = table.apply(self.instances.keypoints, self.instances.annotated)
-        instances = replace(self.instances, keypoints=keypoints, annotated=annotated, recorded=np.full(len(self), -1))
+        instances = self.instances.with_trusted(keypoints=keypoints, annotated=annotated, recorded=np.full(len(self), -1))
         return replace(
             self,
             schema=to,

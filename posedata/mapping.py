@@ -119,16 +119,13 @@ class Mapping:
         """
         n = len(keypoints)
         points, known = np.zeros((n, len(self.target), 3)), np.zeros((n, len(self.target)), bool)
-        copies = [(self.target.index(r.target), self.source.index(r.terms[0][1])) for r in self.rows if len(r.terms) == 1]
-        if copies:
-            to, of = map(list, zip(*copies, strict=True))
-            points[:, to], known[:, to] = keypoints[:, of], annotated[:, of]
         for row in self.rows:
-            if len(row.terms) > 1:
-                to_one, of = self.target.index(row.target), [self.source.index(name) for _, name in row.terms]
-                points[:, to_one] = _weighted(keypoints[:, of], np.array([w for w, _ in row.terms]))
-                known[:, to_one] = annotated[:, of].all(1)
-        points[~known] = 0
+            to, of = self.target.index(row.target), [self.source.index(name) for _, name in row.terms]
+            if len(of) == 1:
+                points[:, to], known[:, to] = keypoints[:, of[0]], annotated[:, of[0]]
+            else:
+                known[:, to] = annotated[:, of].all(1)
+                points[known[:, to], to] = _weighted(keypoints[known[:, to]][:, of], np.array([w for w, _ in row.terms]))
         return points, known
 
     def to_csv(self, path: str | Path | None = None) -> str:
