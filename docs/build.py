@@ -53,10 +53,10 @@ def commands() -> str:
 
     parts = []
     for name, group in (("posedata", posedata), ("posebench", posebench)):
-        parts.append(help_block(name, group, click.Context(group, info_name=name, terminal_width=100)))
+        parent = click.Context(group, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
+        parts.append(help_block(name, group, parent))
         for verb in sorted(group.commands):
             command = group.commands[verb]
-            parent = click.Context(group, info_name=name, terminal_width=100)
             parts.append(help_block(f"{name} {verb}", command, click.Context(command, info_name=verb, parent=parent, terminal_width=100)))
     return "\n".join(parts)
 

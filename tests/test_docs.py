@@ -6,12 +6,13 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from docs.build import DOCS, drawn, filled, pages
-from posedata import SCHEMAS
+from posedata import SCHEMAS, Schema
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -34,6 +35,12 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, 
         name, *arguments = line.split("  #")[0].split()
         ran = subprocess.run([sys.executable, "-c", f"from {name}.cli import main; main()", *arguments], cwd=tmp_path, env=env, capture_output=True, text=True)
         assert ran.returncode == 0, f"{line}: {ran.stderr}"
+
+
+def test_schema_files_in_the_docs_are_schemas() -> None:
+    found = [Schema.from_dict(tomllib.loads(block)) for page in PAGES for block in blocks(page, "toml") if "keypoints" in block]
+    assert [s.name for s in found] == ["mouse"]
+    assert found[0].mirror.tolist() == [0, 2, 1, 3]
 
 
 @pytest.mark.parametrize("page", ["cli.md", "schemas.md", "formats.md"])
