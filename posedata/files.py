@@ -46,6 +46,7 @@ def write_folder(path: Path, fill: Callable[[Path], object]) -> Path:
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
     try:
         fill(temporary)
+        temporary.chmod(0o755)  # mkdtemp's own mode would keep everybody else out
         try:
             os.rename(temporary, path)
         except OSError:

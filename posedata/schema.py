@@ -241,7 +241,7 @@ def _swap_sides(word: str) -> str:
 def _keypoints(values: Mapping[str, Any], where: str) -> Iterable[Keypoint]:
     """Keypoints as tables of their own, or as a list of names with a sigma for each name, or one for all."""
     points = values.get("keypoints")
-    if not isinstance(points, list) or not points:
+    if not isinstance(points, list):
         raise SchemaError(where, "no list of keypoints", "see docs/schemas.md#your-own for the form")
     if all(isinstance(p, dict) for p in points):
         return [Keypoint(**{**p, "at": tuple(p["at"]) if p.get("at") else None}) for p in points]

@@ -274,8 +274,8 @@ def matching(table: Table, name: str, wanted: Any) -> NDArray[np.bool_]:
 
 def _as_mask(test: Callable[[Any], Any], values: NDArray[Any], name: str) -> NDArray[np.bool_]:
     mask = np.asarray(test(values))
-    if mask.shape != values.shape or mask.dtype != bool:
-        raise DataError(f"where({name}=...)", f"the function returned {mask.dtype} {mask.shape}", f"it gets the column and returns bool {values.shape}")
+    if mask.shape != values.shape[:1] or mask.dtype != bool:
+        raise DataError(f"where({name}=...)", f"the function returned {mask.dtype} {mask.shape}", f"it gets the column and returns bool {values.shape[:1]}")
     return mask
 
 

@@ -16,7 +16,7 @@ FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "
 # library: the files that may import it at their top
 ROOMS = {
     "pandas": {"posedata/formats/frames.py"},
-    "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
+    "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/arrow_in.py"},
     "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
     "pycocotools": {"posedata/formats/masks.py"},
     "PIL": {"posedata/images.py", "posedata/synthetic/build.py"},
@@ -29,7 +29,7 @@ ROOMS = {
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "predictions",
+    "version", "errors", "files", "progress", "command", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "flips", "predictions",
     "formats", "images", "synthetic", "cli",
 )  # fmt: skip
 
@@ -122,7 +122,7 @@ def seconds(statement: str) -> float:
 def test_importing_posedata_takes_a_quarter_second_at_most() -> None:
     assert seconds("import posedata") < 0.25
     # The first name asked for brings numpy, whose own time depends on the machine.
-    assert seconds("import posedata; posedata.read_coco") < max(0.25, 2 * seconds("import numpy"))
+    assert seconds("import posedata; posedata.read_coco") < max(0.25, 3 * seconds("import numpy"))
 
 
 def test_every_public_name_can_be_had_and_is_typed() -> None:
