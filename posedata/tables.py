@@ -35,6 +35,9 @@ class Table:
 
     def __post_init__(self) -> None:
         n = self._length()
+        taken = {f.name for f in fields(self)}.intersection(self.meta)
+        if taken:
+            raise DataError(self._where("meta"), f"{min(taken)!r} is a column of its own", "give it another name")
         sizes: dict[str, int] = {}
         for f in fields(self):
             if "dtype" in f.metadata:
