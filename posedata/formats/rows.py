@@ -110,19 +110,21 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def ids(self, key: str) -> NDArray[Any]:
-        """A required column of whole numbers, or of text; never a mixture. Different stand-ins where there was a fault."""
+    def ids(self, key: str, required: bool = True) -> NDArray[Any]:
+        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault."""
         before = len(self.faults)
-        values = self._decoded(key, _IDS, _id, None)
-        kinds = {type(v) for v in values}
+        values = self._decoded(key, _IDS, _id, None, required)
+        kinds = {type(v) for v in values} - {type(None)}
         if kinds == {int, str}:
-            row = next(i for i, v in enumerate(values) if type(v) is not type(values[0]))
+            first = next(v for v in values if v is not None)
+            row = next(i for i, v in enumerate(values) if v is not None and type(v) is not type(first))
             self.fault(
-                row, key, f"id {brief(repr(values[row]))}, where the first is {brief(repr(values[0]))}", "ids of one table are all whole numbers or all text"
+                row, key, f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}", "ids of one table are all whole numbers or all text"
             )
         if len(self.faults) > before:
             return np.arange(len(self))
-        return np.array(values, object if kinds == {str} else np.int64)
+        absent = "" if kinds == {str} else -1
+        return np.array([absent if v is None else v for v in values], object if kinds == {str} else np.int64)
 
     def numbers(self, key: str, default: float) -> NDArray[np.float64]:
         """One number a row, `default` where the key is absent."""
@@ -185,7 +187,7 @@ class RowTable:
         """Note what is wrong at `path[row].key`."""
         self.faults.append(Fault(f"{self.path}[{self.first + row}].{key}", seen, cure))
 
-    def _decoded(self, key: str, decoder: Any, one: Callable[[Any], Any], default: Any, required: bool | None = None) -> list[Any]:
+    def _decoded(self, key: str, decoder: Any, one: Callable[[Any], Any], default: Any, required: bool = True) -> list[Any]:
         """The values of one key, decoded in one call; row by row only to say which is wrong."""
         raws = [row.get(key) for row in self.rows]
         present = [raw for raw in raws if raw is not None]
@@ -195,7 +197,7 @@ class RowTable:
             values = [self._one(row, key, raw, one, default) for row, raw in enumerate(raws) if raw is not None]
         if len(present) == len(raws):
             return values
-        if required is None and default is None:
+        if required and default is None:
             for row in (i for i, raw in enumerate(raws) if raw is None):
                 self.fault(row, key, "missing", f"every entry has {key!r}")
         given = iter(values)
