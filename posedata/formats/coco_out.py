@@ -12,7 +12,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..dataset import Category, PoseDataset
-from ..errors import DataError
+from ..errors import DataError, brief
 from ..files import write_bytes
 from ..rest import Rest
 from ..schema import Schema
@@ -39,7 +39,10 @@ def to_coco(ds: PoseDataset, path: str | Path | None = None) -> bytes:
         }
         own = {k: Raw(v) for k, v in ds.rest.texts.items()} if ds.rest.keys else {"info": _info(ds)}
         order = dict.fromkeys((*(ds.rest.keys or ("info",)), *_parts_to_write(ds)))
-        data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
+        try:
+            data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
+        except UnicodeEncodeError as e:
+            raise DataError("to_coco", f"text that is no Unicode: {brief(repr(e.object))}", "spell it without lone surrogates") from None
     if path is not None:
         write_bytes(path, data)
     return data

@@ -189,7 +189,7 @@ def _one_kind(columns: Sequence[NDArray[Any]], name: str, where: str) -> NDArray
 
 def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
     """COCO results; an absent point is 0, 0, 0."""
-    points = np.where(np.isnan(p.keypoints[..., :1]), 0, p.keypoints).reshape(len(p), -1)
+    points = np.where(np.isnan(p.keypoints[..., :1]), 0, p.keypoints).reshape(len(p), 3 * len(p.schema))
     columns = (p.image.tolist(), p.category.tolist(), whole_as_int(points), p.score.tolist())
     rows: list[dict[str, Any]] = [dict(zip(RESULT_KEYS, values, strict=False)) for values in zip(*columns, strict=True)]
     named = {
@@ -203,7 +203,10 @@ def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
     header = written_header(p)
     if rows:
         rows[0][HEADER_KEY] = header
-    data = msgspec.json.encode(rows)
+    try:
+        data = msgspec.json.encode(rows)
+    except UnicodeEncodeError as e:
+        raise DataError("to_json", f"text that is no Unicode: {brief(repr(e.object))}", "spell it without lone surrogates") from None
     if path is not None:
         write_bytes(path, data)
     return data
@@ -222,7 +225,12 @@ def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]
 def written_header(p: Predictions) -> dict[str, Any]:
     """The header with version and schema filled in."""
     known = SCHEMAS.get(p.schema.name) == p.schema
-    return {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
+    header = {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
+    try:
+        msgspec.json.encode(header)
+    except (TypeError, ValueError) as e:
+        raise DataError("Predictions.header", brief(str(e), 100), "plain text, numbers, lists and dictionaries only") from None
+    return header
 
 
 _NPZ = ("image", "category", "keypoints", "score", "bbox", "truth")
