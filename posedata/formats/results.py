@@ -254,7 +254,7 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
 
 def _read_npz(path: Path, schema: Schema | str | Path | None) -> Predictions:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as e:
         raise FormatError(str(path), (e.strerror or "not an .npz file").lower(), "check the path") from None
