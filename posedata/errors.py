@@ -64,7 +64,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a word nobody knows: its nearest neighbour, or all that are known."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {first_few(names, 40, ', ')}"
 
 
 def first_few(things: Iterable[object], shown: int = 5, between: str = "; ") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -268,7 +269,7 @@ def load_schema(name: str | Path | Schema) -> Schema:
 def canonical_names(schema: Schema, spelled: tuple[str, ...]) -> tuple[str, ...] | None:
     """The schema's own names for those a file spells its way; None if one is not of this schema."""
     own = _plain_to_own(schema)
-    names = tuple(s if s in schema.names else own.get(plain_name(s), "") for s in spelled)
+    names = tuple(own.get(s) or own.get(plain_name(s), "") for s in spelled)
     return names if all(names) and len(set(names)) == len(names) else None
 
 
@@ -283,5 +284,7 @@ def recognise(spelled: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]] | None
 
 @cache
 def _plain_to_own(schema: Schema) -> dict[str, str]:
-    own = {plain_name(n): n for n in schema.names}
-    return own | dict(SPELLINGS.get(schema.name, {}).items())
+    plain = [plain_name(n) for n in schema.names]
+    times = Counter(plain)
+    own = {p: n for p, n in zip(plain, schema.names, strict=True) if p and times[p] == 1}  # left+ and left- are two, or none
+    return own | SPELLINGS.get(schema.name, {}) | {n: n for n in schema.names}
