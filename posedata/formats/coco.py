@@ -176,7 +176,7 @@ def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowT
         rows.fault(
             i,
             "keypoints",
-            f"the names ({first_few(words, 3, ', ')}) are those of no known schema",
+            f"the names ({first_few(map(brief, words), 3, ', ')}) are those of no known schema",
             "give schema=NAME, or describe yours in a small file: docs/schemas.md#your-own",
         )
         return NO_POINTS, ()
@@ -185,7 +185,7 @@ def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowT
 
 def _odd_words(schema: Schema, words: tuple[str, ...]) -> str:
     odd = [w for w in words if canonical_names(schema, (w,)) is None]
-    return f"{first_few(map(repr, odd), 3, ', ')} is no point" if odd else "a name twice, no list of points"
+    return f"{first_few((repr(brief(w)) for w in odd), 3, ', ')} is no point" if odd else "a name twice, no list of points"
 
 
 def _union(schemas: Sequence[Schema]) -> Schema:

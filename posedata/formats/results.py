@@ -134,7 +134,7 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Se
             rows.fault(int(row), "keypoints", "missing", f"every record has {3 * k} numbers")
     bbox = rows.vectors("bbox", 4)
     truth = rows.ids("truth_id", required=False)
-    columns = {key: rows.scalars(key) for key in extras}
+    columns = {key: _extra(rows, key) for key in extras}
     meta = {key: values for key, values in columns.items() if values is not None}
     if rows.faults:
         image, score, points, bbox, category, truth, meta = (
@@ -163,10 +163,16 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Se
 
 
 def _numeric_extras(rows: Sequence[Row]) -> list[str]:
-    """Further numbers of the records (part scores, say): they become meta columns."""
+    """Further numbers of every record (part scores, say), or null: they become meta columns."""
     held = {*RESULT_KEYS, HEADER_KEY, *(f.name for f in fields(Predictions))}
-    found = dict.fromkeys(k for layout in dict.fromkeys(map(tuple, rows)) for k in layout if k not in held)
-    return [k for k in found if all(bytes(row[k])[:1] in b"-0123456789" for row in rows if k in row)]
+    first = [k for k in (rows[0] if rows else ()) if k not in held]
+    return [k for k in first if all(k in row and bytes(row[k])[:1] in b"-0123456789n" for row in rows)]
+
+
+def _extra(rows: RowTable, key: str) -> NDArray[Any] | None:
+    """A column of numbers, NaN for null; None where they would be rounded."""
+    said = [{key: row[key]} if bytes(row[key]) != b"null" else {} for row in rows.rows]
+    return RowTable(said, rows.path, rows.faults, rows.first).scalars(key) if any(said) else np.full(len(rows), np.nan)
 
 
 def _joined(parts: Sequence[Predictions], where: str) -> Predictions:
@@ -213,13 +219,13 @@ def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
 
 
 def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]]]:
-    """Meta columns, and where they say something."""
+    """Meta columns, null for NaN."""
     for name, values in p.meta.items():
         if name in (*RESULT_KEYS, HEADER_KEY):
             raise DataError(f"to_json: meta {name!r}", "a key that results hold already", "give it another name")
         if values.dtype.kind == "f" and np.isinf(values).any():
             raise DataError(f"to_json: meta {name!r}", "infinite values", "JSON has none; NaN says unknown")
-    return {name: (v.tolist(), ~np.isnan(v) if v.dtype.kind == "f" else np.ones(len(p), bool)) for name, v in p.meta.items()}
+    return {name: (v.tolist(), np.ones(len(p), bool)) for name, v in p.meta.items()}  # msgspec writes NaN as null
 
 
 def written_header(p: Predictions) -> dict[str, Any]:

@@ -275,6 +275,8 @@ _JSON_WORDS = {
 
 def _translated(e: Exception) -> str:
     """msgspec's words in ours."""
+    if not str(e).startswith("Expected "):
+        return str(e).partition(" - at ")[0].lower()
     expected, _, got = str(e).partition(" - at ")[0].removeprefix("Expected ").partition(", got ")
     return f"{_JSON_WORDS.get(got, got or 'something else')} where {_JSON_WORDS.get(expected, expected)} is needed"
 
