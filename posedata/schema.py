@@ -73,6 +73,8 @@ class Schema:
     """Public origin of names and sigmas."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise SchemaError("schema", f"name {brief(self.name)!r}", "a schema has a name")
         duplicates = [n for n, times in Counter(self.names).items() if times > 1]
         if duplicates:
             raise SchemaError(self.name, f"keypoint {duplicates[0]!r} twice", "every keypoint has its own name")
