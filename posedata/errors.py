@@ -9,7 +9,6 @@ PoseError           base of them all; a ValueError
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -86,5 +85,5 @@ def needs(tool: str, extra: str) -> PoseError:
 
 
 def one_line(text: str) -> str:
-    """Hostile names may hold line breaks and terminal codes; an error stays one plain line."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda c: c.group().encode("unicode_escape", "surrogatepass").decode(), text)
+    """Hostile names may hold line breaks, terminal codes and letters that turn the line around; an error stays one plain line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

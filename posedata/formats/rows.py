@@ -51,9 +51,10 @@ def read_bytes(path: str | Path) -> bytes:
         raise FormatError(str(path), (e.strerror or "cannot be read").lower(), "check the path") from None
     except ValueError as e:  # a NUL in the path, or bytes that are no UTF-8
         raise FormatError(str(path), brief(str(e), 100), "JSON is UTF-8 text; is it another kind of file?") from None
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise FormatError(str(path), "the file is empty", "copy or export it again")
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data
 
 
 @contextmanager
