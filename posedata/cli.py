@@ -8,7 +8,7 @@ import click
 
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
-from .errors import FormatError
+from .errors import FormatError, PoseError
 from .version import __version__
 
 
@@ -81,6 +81,8 @@ def convert(
     posedata convert keypoints_annotations.json cats.json
     posedata convert crowdpose_val.json human.parquet --as human
     """
+    if not target and (mapping or derived):
+        raise PoseError(f"posedata convert {'--mapping' if mapping else '--derived'}", "without --as it does nothing", "say which schema: --as NAME_OR_FILE")
     ds = _read(source, images, schema)
     if target:
         ds = _as_schema(ds, target, mapping, derived)

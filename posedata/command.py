@@ -37,12 +37,16 @@ def say(text: str, quiet: bool = False) -> None:
 
 
 def run(app: click.Group, name: str) -> None:
-    """Run a group; bad input is one line and exit 2, never a traceback."""
+    """Run a group; bad input is one line and exit 2, never a traceback. With --json a wrong usage is an object too."""
+    as_json = "--json" in sys.argv[1:]
     try:
-        app(prog_name=name)
+        sys.exit(app(prog_name=name, standalone_mode=not as_json))
     except PoseError as e:
-        if "--json" in sys.argv[1:]:
-            click.echo(json.dumps({"error": {"where": e.where, "seen": e.seen, "cure": e.cure}}, ensure_ascii=False))
-        else:
-            click.echo(f"{name}: {e}", err=True)
-        sys.exit(2)
+        error = e
+    except click.UsageError as e:
+        error = PoseError(e.ctx.command_path if e.ctx else name, e.format_message(), f"{name} --help")
+    if as_json:
+        click.echo(json.dumps({"error": {"where": error.where, "seen": error.seen, "cure": error.cure}}, ensure_ascii=False))
+    else:
+        click.echo(f"{name}: {error}", err=True)
+    sys.exit(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from .mapping import Mapping as SchemaMapping
 from .rest import FileRest
 from .schema import Schema
 from .schemas import NO_POINTS, load_schema
-from .tables import Images, Instances, matching, stack
+from .tables import Images, Instances, array_of, copied, half_known, ids_column, matching, numbers_of, row_numbers, stack
 
 if TYPE_CHECKING:
     import datasets
@@ -208,7 +208,8 @@ class PoseDataset:
         keep_images = np.ones(len(self.images), bool)
         for name, wanted in columns.items():
             if name == "category":
-                keep &= np.array([c.name in _several(wanted) for c in self.categories] + [False])[self.instances.category]
+                names = _several(wanted)
+                keep &= np.array([c.name in names for c in self.categories] + [False])[self.instances.category]
             elif name == "image_id":
                 keep_images &= matching(self.images, "id", wanted)
             elif name in self.instances.columns():
@@ -223,11 +224,11 @@ class PoseDataset:
 
     def take(self, rows: ArrayLike) -> PoseDataset:
         """These instances, by number or mask, in this order; every image stays."""
-        return replace(self, instances=self.instances.take(_rows(rows, len(self), "instance")))
+        return replace(self, instances=self.instances.take(row_numbers(rows, len(self), "take")))
 
     def take_images(self, rows: ArrayLike) -> PoseDataset:
         """These images, in this order, with all their instances."""
-        chosen = _rows(rows, len(self.images), "image")
+        chosen = row_numbers(rows, len(self.images), "take_images")
         place = np.full(len(self.images), -1)
         place[chosen] = np.arange(len(chosen))
         kept = self.instances.take(place[self.instances.image] >= 0)
@@ -246,6 +247,8 @@ class PoseDataset:
         to = load_schema(target)
         if to == self.schema and mapping is None:
             return self
+        if mapping is not None and not isinstance(mapping, SchemaMapping):
+            raise DataError(f"{self.name}.as_schema", f"mapping={brief(repr(mapping))}", "give one: mapping=read_mapping('rows.csv')")
         table = (mapping or mapping_between(self.schema, to)).only(kinds)
         if not (table.source.same_points(self.schema) and table.target.same_points(to)):
             raise DataError(self.name, f"mapping is {table.source.name} -> {table.target.name}", f"{self.schema.name} -> {to.name} is needed")
@@ -261,6 +264,9 @@ class PoseDataset:
 
     def renumbered(self, first: int = 1) -> PoseDataset:
         """Images and instances numbered from `first` on; the ids they had stay as text in meta `source_id`."""
+
+        if not isinstance(first, int) or isinstance(first, bool) or abs(first) >= 2**62:
+            raise DataError(f"{self.name}.renumbered", f"first={brief(repr(first))}", "a whole number is needed")
 
         def again(table: Any) -> Any:
             kept = table.meta.get("source_id", table.id.astype(str).astype(object))
@@ -324,11 +330,12 @@ class PoseDataset:
         for sizes, file names and images without instances. `category` is a name for each instance.
         """
         known = load_schema(schema)
-        ids, table = _image_table(np.asarray(image), images)
+        Instances.require_columns(columns.keys() - {"meta"}, f"{name}: from_arrays")
+        ids, table = _image_table(image, images)
         rows = _lookup(table.id, ids, f"{name}: image")
         names, category_rows = _category_rows(category, len(rows))
         points = np.zeros((len(rows), len(known), 3)) if keypoints is None else _three(keypoints)
-        own = {k: np.array(v) for k, v in columns.items() if k not in ("meta", "rest")}
+        own = {k: copied(v) for k, v in columns.items() if k != "meta"}
         instances = Instances(image=rows, category=category_rows, keypoints=points, meta=columns.get("meta", {}), **own)
         categories = tuple(Category(i, c, known.names, known.names) for i, c in enumerate(names, 1))
         return cls(name=name, schema=known, categories=categories, images=table, instances=instances)
@@ -336,6 +343,7 @@ class PoseDataset:
 
 def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset:
     """Datasets of one schema, one after another. Ids must differ: `ds.renumbered(first)` makes them."""
+    parts = list(parts)
     if not parts:
         raise DataError("concat", "no datasets", "give at least one")
     head = parts[0]
@@ -379,13 +387,14 @@ def _recategorise(category: Category, target: Schema) -> Category:
     return replace(category, points=target.names, spellings=target.names, sigmas=None, keys=keys, rest=rest)
 
 
-def _image_table(instance_image: NDArray[Any], images: Images | Mapping[str, ArrayLike] | None) -> tuple[NDArray[Any], Images]:
-    from .tables import ids_column
-
+def _image_table(instance_image: ArrayLike, images: Images | Mapping[str, ArrayLike] | None) -> tuple[NDArray[Any], Images]:
     ids = ids_column(instance_image, "image")
     if isinstance(images, Images):
         return ids, images
-    columns: dict[str, Any] = {k: np.array(v) for k, v in (images or {}).items()}
+    if images is not None and not isinstance(images, Mapping):
+        raise DataError("images", brief(repr(images)), "columns of Images by name: id, file, width, height")
+    Images.require_columns((images or {}).keys() - {"meta"}, "images")
+    columns: dict[str, Any] = {k: copied(v) for k, v in (images or {}).items()}
     table_ids = columns.pop("id", None)
     if table_ids is None:
         table_ids = np.array(list(dict.fromkeys(ids.tolist())), ids.dtype)
@@ -411,43 +420,33 @@ def _lookup(table: NDArray[Any], ids: NDArray[Any], where: str) -> NDArray[np.in
 def _category_rows(category: ArrayLike | None, n: int) -> tuple[list[str], NDArray[np.intp]]:
     if category is None:
         return ["object"], np.zeros(n, np.intp)
-    texts = [str(c) for c in np.asarray(category).tolist()]
+    values = array_of(category, "category")
+    if values.ndim != 1:
+        raise DataError("category", f"shape {values.shape}", "a name for each instance")
+    texts = [str(c) for c in values.tolist()]
     names = list(dict.fromkeys(texts))
     place = {c: row for row, c in enumerate(names)}
     return names, np.array([place[c] for c in texts], np.intp)
 
 
 def _three(keypoints: ArrayLike) -> NDArray[np.float64]:
-    points = np.array(keypoints, np.float64)
+    points = numbers_of(keypoints, "keypoints")
     if points.ndim != 3 or points.shape[-1] not in (2, 3):
         raise DataError("keypoints", f"shape {points.shape}", "(N, K, 3), or (N, K, 2) with NaN where unlabelled")
     if points.shape[-1] == 3:
         return points
+    if half_known(points).any():
+        raise DataError("keypoints", "one of x and y is NaN", "an unlabelled point has both")
     known = ~np.isnan(points).any(-1, keepdims=True)
     return np.concatenate([np.where(known, points, 0), 2.0 * known], -1)
 
 
 def _several(wanted: Any) -> Sequence[Any]:
-    return [wanted] if isinstance(wanted, str) else list(wanted)
+    return [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else list(wanted)
 
 
 def _mask(mask: ArrayLike, n: int) -> NDArray[np.bool_]:
-    array = np.asarray(mask)
+    array = array_of(mask, "where")
     if array.dtype != bool or array.shape != (n,):
         raise DataError("where", f"a mask of {array.dtype} {array.shape}", f"bool ({n},) is needed; rows by number go to take()")
     return array.copy()
-
-
-def _rows(rows: ArrayLike, n: int, what: str) -> NDArray[Any]:
-    """Row numbers from numbers or a mask, checked."""
-    array = np.asarray(rows)
-    if array.dtype == bool and array.shape == (n,):
-        return np.flatnonzero(array)
-    if array.size == 0:
-        return np.zeros(0, np.intp)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise DataError("take", f"rows of {array.dtype} {array.shape}", f"numbers of {what}s, or a mask of {n}")
-    wrapped = np.where(array < 0, array + n, array)
-    if wrapped.min() < 0 or wrapped.max() >= n:
-        raise DataError("take", f"{what} {array[(wrapped < 0) | (wrapped >= n)][0]}", f"there are {n}")
-    return wrapped

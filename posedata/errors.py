@@ -9,7 +9,6 @@ PoseError           base of them all; a ValueError
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -64,7 +63,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a word nobody knows: its nearest neighbour, or all that are known."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1) or [n for n in names if n and word.startswith(n)]
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {first_few(names, 40, ', ')}"
 
 
 def first_few(things: Iterable[object], shown: int = 5, between: str = "; ") -> str:
@@ -86,5 +85,5 @@ def needs(tool: str, extra: str) -> PoseError:
 
 
 def one_line(text: str) -> str:
-    """Hostile names may hold line breaks and terminal codes; an error stays one plain line."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", lambda c: c.group().encode("unicode_escape", "surrogatepass").decode(), text)
+    """Hostile names may hold line breaks, terminal codes and letters that turn the line around; an error stays one plain line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from .dataset import PoseDataset
 from .errors import DataError, FormatError, brief, did_you_mean
@@ -42,12 +43,12 @@ def open_image(images: Images, row: int) -> Image.Image:
     """The picture of one row, decoded, as RGB. Stored orientation marks are left alone: annotations count stored pixels."""
     path = image_path(images, row)
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             return picture.convert("RGB")
     except FileNotFoundError:
-        raise FormatError(str(path), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as e:
-        raise FormatError(str(path), f"cannot be decoded ({brief(str(e), 80)})", "replace the file or drop its image") from None
+        raise FormatError(brief(str(path), 200), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
+    except Exception as e:  # a broken picture fails in a dozen ways: struct.error, IndexError, EOFError, DecompressionBombError, ...
+        raise FormatError(brief(str(path), 200), f"cannot be decoded ({brief(str(e), 80)})", "replace the file or drop its image") from None
 
 
 def save_picture(picture: Image.Image, path: str | Path) -> Path:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import SchemaError, brief, did_you_mean
+from .files import write_bytes
 from .schema import Schema
 from .schemas import SCHEMAS
 
@@ -48,7 +49,7 @@ class Row:
         if self.kind not in KINDS:
             raise SchemaError(self.target, f"kind {brief(self.kind)!r}", did_you_mean(self.kind, KINDS))
         weights = [w for w, _ in self.terms]
-        if abs(sum(weights) - 1) > 1e-9:
+        if not abs(sum(weights) - 1) <= 1e-9:  # nan too
             raise SchemaError(
                 self.target, f"weights of {brief(self.source)!r} sum to {sum(weights):g}", "they sum to 1, or a moved body would change its shape"
             )
@@ -93,8 +94,8 @@ class Mapping:
     def only(self, kinds: Collection[str]) -> Mapping:
         """The rows of these kinds."""
         for kind in kinds:
-            if kind not in KINDS:
-                raise SchemaError("kinds", brief(kind), did_you_mean(kind, KINDS))
+            if not isinstance(kind, str) or kind not in KINDS:
+                raise SchemaError("kinds", brief(repr(kind)), did_you_mean(str(kind), KINDS))
         return Mapping(source=self.source, target=self.target, rows=tuple(r for r in self.rows if r.kind in kinds))
 
     def inverse(self) -> Mapping:
@@ -135,7 +136,7 @@ class Mapping:
         writer.writerow((self.target.name, self.source.name, "kind", "note"))
         writer.writerows((r.target, r.source, r.kind, r.note) for r in self.rows)
         if path is not None:
-            Path(path).write_text(out.getvalue(), "utf-8")
+            write_bytes(path, out.getvalue().encode())
         return out.getvalue()
 
     def __repr__(self) -> str:
@@ -147,21 +148,24 @@ def read_mapping(path: str | Path, source: Schema | None = None, target: Schema 
     """A mapping from a CSV file: its first line names target and source schema, then a row for each target point."""
     try:
         text = Path(path).read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
-        raise SchemaError(str(path), brief(getattr(e, "strerror", None) or str(e)), "name a CSV file; Mapping.to_csv writes one") from None
+    except (OSError, ValueError) as e:
+        raise SchemaError(str(path), brief((getattr(e, "strerror", None) or str(e)).lower(), 100), "name a CSV file; Mapping.to_csv writes one") from None
     return parse_mapping(text, str(path), source, target)
 
 
 def parse_mapping(text: str, where: str, source: Schema | None = None, target: Schema | None = None) -> Mapping:
     """The mapping in CSV text."""
-    lines = [line for line in csv.reader(io.StringIO(text)) if line and not line[0].lstrip().startswith("#")]
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text)) if line and not line[0].lstrip().startswith("#")]
+    except csv.Error as e:
+        raise SchemaError(where, str(e), "each row reads target,source,kind,note; is a quote left open?") from None
     if not lines or len(lines[0]) != 4 or [c.strip() for c in lines[0][2:]] != ["kind", "note"]:
         raise SchemaError(where, "no header", "the first line reads TARGET_SCHEMA,SOURCE_SCHEMA,kind,note")
+    if any(len(line) != 4 for line in lines):
+        raise SchemaError(where, "a row without its four cells", "each row reads target,source,kind,note")
     heads = [_schema_named(cell.strip(), given, where) for cell, given in zip(lines[0][:2], (target, source), strict=True)]
     try:
         return Mapping(target=heads[0], source=heads[1], rows=tuple(Row(*(c.strip() for c in line)) for line in lines[1:]))
-    except TypeError:
-        raise SchemaError(where, "a row without its four cells", "each row reads target,source,kind,note") from None
     except SchemaError as e:
         raise SchemaError(f"{where} {e.where}", e.seen, e.cure) from None
 

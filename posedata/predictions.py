@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import DataError, brief, did_you_mean
 from .schema import Schema
 from .schemas import load_schema
-from .tables import Table, column, ids_column
+from .tables import Table, array_of, column, copied, half_known, ids_column, numbers_of, row_numbers
 
 __all__ = ["HEADER_FIELDS", "Collector", "Predictions"]
 
@@ -67,10 +67,10 @@ class Predictions(Table):
         if self.keypoints.shape[1] != len(self.schema):
             raise DataError("Predictions.keypoints", f"{self.keypoints.shape[1]} points", f"schema {self.schema.name!r} has {len(self.schema)}")
         xy = self.keypoints[..., :2]
-        half = np.isnan(xy).any(-1) & ~np.isnan(xy).all(-1)
-        self._refuse(half.any(1), "one of x and y is NaN", "an absent point has both")
+        self._refuse(half_known(xy).any(1), "one of x and y is NaN", "an absent point has both")
         self._refuse(np.isinf(xy).any((1, 2)), "infinite coordinates", "an absent point is NaN, NaN")
         self._refuse(~np.isfinite(self.keypoints[..., 2]).all(1), "confidence that is no number", "without one, 1 does")
+        self._refuse(half_known(self.bbox) | np.isinf(self.bbox).any(1), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
         self._refuse(~np.isfinite(self.score), "score that is no number", "without one, 1 does")
         unknown = set(self.header) - set(HEADER_FIELDS)
         if unknown:
@@ -82,7 +82,7 @@ class Predictions(Table):
 
     def take(self, rows: NDArray[Any]) -> Predictions:
         """The rows at these places; `row` still tells where in the file they stood."""
-        chosen = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows)
+        chosen = row_numbers(rows, len(self), "Predictions.take")
         own = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if "dtype" in f.metadata}
         return replace(self, **own, meta={k: v[chosen] for k, v in self.meta.items()}, rest=self.rest.take(chosen))
 
@@ -116,13 +116,13 @@ class Predictions(Table):
     ) -> Predictions:
         """Predictions from arrays; keypoints are (M, K, 3), or (M, K, 2) for a confidence of 1 throughout."""
         known = load_schema(schema)
-        points = np.array(keypoints, np.float64)
+        cls.require_columns(columns.keys() - {"meta", "rest"}, "Predictions.from_arrays")
+        points = numbers_of(keypoints, "keypoints")
         if points.ndim == 3 and points.shape[-1] == 2:
             points = np.concatenate([points, np.ones((*points.shape[:2], 1))], -1)
-        own = {k: np.array(v) if k not in ("meta", "rest") else v for k, v in columns.items()}
-        return cls(
-            schema=known, image=ids_column(np.array(image), "image"), keypoints=points, score=np.array(score, np.float64), header=dict(header or {}), **own
-        )
+        own = {k: copied(v) if k not in ("meta", "rest") else v for k, v in columns.items()}
+        ids = ids_column(copied(image), "image")
+        return cls(schema=known, image=ids, keypoints=points, score=numbers_of(score, "score"), header=dict(header or {}), **own)
 
 
 class Collector:
@@ -149,23 +149,23 @@ class Collector:
         truth: ArrayLike | None = None,
     ) -> None:
         """Poses of one image: keypoints (n, K, 2 or 3) or (K, 2 or 3), a score each; tensors are taken off their device."""
-        points = _array(keypoints)
+        where = f"image {brief(str(image))}"
+        points = numbers_of(_array(keypoints, where), where)
         points = points[None] if points.ndim == 2 else points
-        n, k = len(points), len(self.schema)
+        n, k = len(points) if points.ndim else 1, len(self.schema)
         if points.shape[1:] not in ((k, 2), (k, 3)) and n:
-            raise DataError(f"image {brief(image)}", f"keypoints of shape {points.shape}", f"schema {self.schema.name!r} needs (n, {k}, 3)")
+            raise DataError(where, f"keypoints of shape {points.shape}", f"schema {self.schema.name!r} needs (n, {k}, 3)")
         points = points.reshape(n, k, points.shape[-1] if n else 3)
         if points.shape[-1] == 2:
             points = np.concatenate([points, np.ones((n, k, 1))], -1)
-        extra = {} if bbox is None else {"bbox": _array(bbox).reshape(n, 4)}
+        boxes = np.full(4, np.nan) if bbox is None else numbers_of(_array(bbox, where), where)
         self._parts.append({
-            "image": np.full(n, image, object if isinstance(image, str) else np.int64),
-            "keypoints": points.astype(np.float64),
-            "score": np.broadcast_to(_array(score), (n,)).astype(np.float64),
-            "category": np.broadcast_to(_array(category), (n,)),
-            "truth": np.broadcast_to(_array(-1 if truth is None else truth), (n,)),
-            "bbox": np.full((n, 4), np.nan),
-            **extra,
+            "image": _for_each(ids_column([image] * n, where), (n,), f"{where}: image"),
+            "keypoints": points,
+            "score": _for_each(numbers_of(_array(score, where), where), (n,), f"{where}: score"),
+            "category": _for_each(_ids(category, where), (n,), f"{where}: category"),
+            "truth": _for_each(_ids(_NONE if truth is None else truth, where), (n,), f"{where}: truth"),
+            "bbox": _for_each(boxes, (n, 4), f"{where}: bbox"),
         })  # fmt: skip
 
     def __len__(self) -> int:
@@ -177,11 +177,30 @@ class Collector:
         empty = {"image": np.zeros(0, np.int64), "keypoints": np.zeros((0, k, 3)), "score": np.zeros(0), "category": np.zeros(0, np.int64),
                  "truth": np.zeros(0, np.int64), "bbox": np.zeros((0, 4))}  # fmt: skip
         parts = [p for p in self._parts if len(p["image"])] or [empty]
+        if any(p["truth"].dtype == object for p in parts):
+            parts = [{**p, "truth": np.full(len(p["truth"]), "", object)} if (p["truth"] == _NONE).all() else p for p in parts]
         return Predictions(schema=self.schema, header=self.header, **{name: np.concatenate([p[name] for p in parts]) for name in empty})
 
 
-def _array(values: Any) -> NDArray[Any]:
+_NONE = -1
+"""The truth of a pose made for none."""
+
+
+def _ids(values: Any, where: str) -> NDArray[Any]:
+    """Ids for all poses of an image, or one for all."""
+    array = _array(values, where)
+    return ids_column(array.reshape(1) if array.ndim == 0 else values if isinstance(values, list) else array, where)
+
+
+def _for_each(values: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArray[Any]:
+    """One value for each pose, given so or as one for all."""
+    if values.shape != shape and values.shape not in ((), (1,), shape[1:]):
+        raise DataError(where, f"shape {values.shape}", f"{shape} is needed")
+    return np.broadcast_to(values, shape)
+
+
+def _array(values: Any, where: str) -> NDArray[Any]:
     """An array from arrays, lists, or tensors on any device, without importing their library."""
     if hasattr(values, "detach"):
         values = values.detach().cpu().numpy()
-    return np.asarray(values)
+    return array_of(values, where)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -45,6 +47,10 @@ class Keypoint:
             raise SchemaError(self.name, f"sigma {brief(self.sigma)}", "a sigma lies between 0 and 1 (COCO's nose: 0.026)")
         if self.sigma_source not in SIGMA_SOURCES:
             raise SchemaError(self.name, f"sigma_source {brief(self.sigma_source)!r}", did_you_mean(str(self.sigma_source), SIGMA_SOURCES))
+        if not isinstance(self.definition, str):
+            raise SchemaError(self.name, f"definition {brief(self.definition)}", "a definition is text")
+        if self.at is not None and not (len(self.at) == 2 and all(isinstance(c, int | float) and math.isfinite(c) for c in self.at)):
+            raise SchemaError(self.name, f"at {brief(self.at)}", "a place is two numbers from 0 to 1: x, y")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,9 @@ class Schema:
     """Public origin of names and sigmas."""
 
     def __post_init__(self) -> None:
-        duplicates = [n for n in self.names if self.names.count(n) > 1]
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise SchemaError("schema", f"name {brief(self.name)!r}", "a schema has a name")
+        duplicates = [n for n, times in Counter(self.names).items() if times > 1]
         if duplicates:
             raise SchemaError(self.name, f"keypoint {duplicates[0]!r} twice", "every keypoint has its own name")
         self._check_limbs()
@@ -201,7 +209,7 @@ def read_schema(path: str | Path) -> Schema:
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except OSError as e:
         raise SchemaError(str(path), (e.strerror or "cannot be read").lower(), "name a .toml or .json file, or a known schema") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # also a NUL in the path, or a number of thousands of digits
         raise SchemaError(str(path), brief(str(e), 100), "see docs/schemas.md#your-own for the form") from None
     if not isinstance(values, dict):
         raise SchemaError(str(path), "not a table of values", "see docs/schemas.md#your-own for the form")
@@ -214,7 +222,7 @@ def plain_name(name: str) -> str:
     >>> plain_name("Root of tail"), plain_name("L_Eye")
     ('root_of_tail', 'left_eye')
     """
-    words = re.sub(r"[^0-9a-z]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_").split("_")
+    words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_").split("_")
     return "_".join({"l": "left", "r": "right"}.get(w, w) for w in words)
 
 

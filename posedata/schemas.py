@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from .errors import SchemaError, did_you_mean
+from .errors import SchemaError, brief, did_you_mean
 from .schema import Keypoint, Schema, plain_name, read_schema
 
 __all__ = ["SCHEMAS", "SPELLINGS", "load_schema", "recognise"]
@@ -256,17 +257,19 @@ def load_schema(name: str | Path | Schema) -> Schema:
     """A known schema by name, or a user's own from its TOML or JSON file."""
     if isinstance(name, Schema):
         return name
+    if not isinstance(name, str | Path):
+        raise SchemaError(brief(repr(name)), "no schema", "give its name, or the path of a .toml or .json file")
     if str(name) in SCHEMAS:
         return SCHEMAS[str(name)]
     if Path(name).suffix in (".toml", ".json"):
         return read_schema(name)
-    raise SchemaError(str(name), "no such schema", f"{did_you_mean(str(name), SCHEMAS)} or the path of a .toml or .json file")
+    raise SchemaError(brief(str(name)) or "schema ''", "no such schema", f"{did_you_mean(str(name), SCHEMAS)} or the path of a .toml or .json file")
 
 
 def canonical_names(schema: Schema, spelled: tuple[str, ...]) -> tuple[str, ...] | None:
     """The schema's own names for those a file spells its way; None if one is not of this schema."""
     own = _plain_to_own(schema)
-    names = tuple(own.get(plain_name(s), "") for s in spelled)
+    names = tuple(own.get(s) or own.get(plain_name(s), "") for s in spelled)
     return names if all(names) and len(set(names)) == len(names) else None
 
 
@@ -281,5 +284,7 @@ def recognise(spelled: tuple[str, ...]) -> tuple[Schema, tuple[str, ...]] | None
 
 @cache
 def _plain_to_own(schema: Schema) -> dict[str, str]:
-    own = {plain_name(n): n for n in schema.names}
-    return own | dict(SPELLINGS.get(schema.name, {}).items())
+    plain = [plain_name(n) for n in schema.names]
+    times = Counter(plain)
+    own = {p: n for p, n in zip(plain, schema.names, strict=True) if p and times[p] == 1}  # left+ and left- are two, or none
+    return own | SPELLINGS.get(schema.name, {}) | {n: n for n in schema.names}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from numbers import Real
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError, brief, first_few
+from .errors import DataError, brief, did_you_mean, first_few
 from .rest import Rest
 
 __all__ = ["AREA_SHARE", "Images", "Instances", "Table", "ids_column"]
@@ -34,7 +35,12 @@ class Table:
     """What the columns do not hold, verbatim."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.meta, Mapping):
+            raise DataError(self._where("meta"), brief(repr(self.meta)), "columns by name are needed")
         n = self._length()
+        taken = {f.name for f in fields(self)}.intersection(self.meta)
+        if taken:
+            raise DataError(self._where("meta"), f"{min(taken)!r} is a column of its own", "give it another name")
         sizes: dict[str, int] = {}
         for f in fields(self):
             if "dtype" in f.metadata:
@@ -78,8 +84,8 @@ class Table:
 
     def take(self, rows: NDArray[Any]) -> Self:
         """The rows at these places, in this order, none twice. What was checked stays checked."""
-        if rows.dtype != bool:
-            require_unique(rows, f"{type(self).__name__}.take")
+        rows = row_numbers(rows, len(self), f"{type(self).__name__}.take")
+        require_unique(rows, f"{type(self).__name__}.take")
         own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if "dtype" in f.metadata}
         return self.trusted(own, {k: v[rows] for k, v in self.meta.items()}, self.rest.take(rows))
 
@@ -87,6 +93,14 @@ class Table:
         """The table with some columns replaced by ones that need no check: rearranged from this very table."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if "dtype" in f.metadata}
         return self.trusted(own | columns, self.meta, self.rest)
+
+    @classmethod
+    def require_columns(cls, names: Iterable[str], where: str) -> None:
+        """Refuse a name that is no column of this kind of table."""
+        known = [f.name for f in fields(cls) if "dtype" in f.metadata]
+        for name in names:
+            if name not in known:
+                raise DataError(where, f"no column {name!r}", did_you_mean(name, known))
 
     @classmethod
     def trusted(cls, own: Mapping[str, NDArray[Any]], meta: Mapping[str, NDArray[Any]], rest: Rest) -> Self:
@@ -173,6 +187,7 @@ class Instances(Table):
             "values where not annotated",
             "points the schema of the source lacks are 0, 0, 0",
         )
+        _refuse(half_known(self.bbox), self.id, "Instances.bbox", "a box that is NaN in part", "four numbers, or four NaN")
         _refuse(np.isinf(self.bbox).any(-1) | np.isinf(self.area), self.id, "Instances.bbox", "infinite box or area", "NaN says unknown")
 
     @property
@@ -189,17 +204,57 @@ class Instances(Table):
 
 def ids_column(values: Any, where: str) -> NDArray[Any]:
     """Ids as int64 or as text, never coerced from one to the other."""
-    array = np.asarray(values)
+    array = array_of(values, where)
+    if array.ndim != 1:
+        raise DataError(where, f"shape {array.shape}", "one id for each row")
     if array.size == 0:
-        return np.zeros(array.shape, np.int64)
+        return np.zeros(0, np.int64)
     if array.dtype.kind == "U" and not isinstance(values, np.ndarray):
-        array = np.array([*values, None], object)[:-1]  # numpy would have turned numbers among them into text
+        array = np.array([*values, None], object)[:-1]  # numpy would spell 1 beside "a" as "1"
     if array.dtype.kind in "iu" and (array.dtype.kind == "i" or array.max() < 2**63):
         return array.astype(np.int64, copy=False)
-    texts = array.astype(object) if array.dtype.kind in "UT" else array
-    if texts.dtype == object and all(isinstance(v, str) for v in texts.flat):
-        return texts
-    raise DataError(where, f"ids such as {brief(next(iter(_odd_ids(array)), array.flat[0]))}", "ids of one table are all whole numbers or all text")
+    if array.dtype.kind in "UT" or (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
+        return _plain_texts(array)
+    raise DataError(where, f"ids such as {brief(repr(np.array(_odd_ids(array)).tolist()[0]))}", "ids of one table are all whole numbers or all text")
+
+
+def array_of(value: Any, where: str) -> NDArray[Any]:
+    """`value` as an array; rows of different lengths make none."""
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as e:
+        raise DataError(where, brief(str(e), 80), "an array is needed, all its rows of one length") from None
+
+
+def numbers_of(value: Any, where: str) -> NDArray[np.float64]:
+    """`value` as numbers of an array of its own."""
+    return np.array(_cast(where, value, np.float64))
+
+
+def copied(value: Any) -> Any:
+    """An array that nobody else can write to; a list is one as it is."""
+    return np.array(value) if hasattr(value, "__array__") else value
+
+
+def row_numbers(rows: Any, n: int, what: str) -> NDArray[np.intp]:
+    """Row numbers from numbers or a mask, checked."""
+    array = array_of(rows, what)
+    if array.dtype == bool and array.shape == (n,):
+        return np.flatnonzero(array)
+    if array.shape == (0,) and array.dtype != bool:
+        return np.zeros(0, np.intp)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise DataError(what, f"rows of {array.dtype} {array.shape}", f"row numbers, or a mask of {n}")
+    wrapped = np.where(array < 0, array + n, array)
+    if wrapped.min() < 0 or wrapped.max() >= n:
+        raise DataError(what, f"row {array[(wrapped < 0) | (wrapped >= n)][0]}", f"there are {n}")
+    return wrapped.astype(np.intp)
+
+
+def half_known(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Rows in which some numbers are NaN and others are not."""
+    unknown = np.isnan(boxes)
+    return unknown.any(-1) & ~unknown.all(-1)
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -231,31 +286,45 @@ def _refuse(bad: NDArray[np.bool_], ids: NDArray[Any], where: str, seen: str, cu
 
 def _cast(where: str, value: Any, dtype: Any) -> NDArray[Any]:
     """`value` as `dtype` when nothing is lost by it."""
-    array = np.asarray(value)
+    array = array_of(value, where)
     if dtype is object:
         return _texts(where, array)
     if array.dtype == dtype:
         return array
-    with np.errstate(invalid="ignore"):
-        try:
+    try:
+        _require_numbers(array)
+        with np.errstate(invalid="ignore"):
             cast = array.astype(dtype)
-        except (TypeError, ValueError):
-            raise DataError(where, f"{array.dtype} values such as {brief(array.flat[0])}", f"numbers of kind {np.dtype(dtype).name} are needed") from None
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(where, f"{array.dtype} values such as {brief(str(array.flat[0]))}", f"numbers of kind {np.dtype(dtype).name} are needed") from None
     if np.dtype(dtype).kind in "ib" and array.size and not (cast == array).all():
         raise DataError(where, f"values such as {array.flat[int(np.argmax((cast != array).ravel()))]}", f"they do not fit {np.dtype(dtype).name}")
     return cast
 
 
+def _require_numbers(array: NDArray[Any]) -> None:
+    """numpy would read "1", dates and complex numbers as floats too."""
+    if array.dtype.kind not in "biuf" and not (array.dtype == object and all(v is None or isinstance(v, Real) for v in array.flat)):
+        raise TypeError
+
+
 def _texts(where: str, array: NDArray[Any]) -> NDArray[Any]:
-    texts = array.astype(object) if array.dtype.kind in "UT" else array
-    if texts.dtype != object or not all(isinstance(v, str) for v in texts.flat):
-        raise DataError(where, f"values that are not text ({brief(array.flat[0]) if array.size else array.dtype})", "text is needed")
+    if array.size and array.dtype.kind not in "UT" and not (array.dtype == object and all(isinstance(v, str) for v in array.flat)):
+        raise DataError(where, f"values that are not text ({brief(str(array.flat[0]))})", "text is needed")
+    return _plain_texts(array)
+
+
+def _plain_texts(array: NDArray[Any]) -> NDArray[Any]:
+    """Python's own strings: writers know no others."""
+    texts = array.astype(object)
+    if any(type(v) is not str for v in texts.flat):
+        texts = np.array([*map(str, texts.flat), None], object)[:-1].reshape(array.shape)
     return texts
 
 
 def _meta_column(where: str, value: Any, n: int) -> NDArray[Any]:
     """A column of numbers, truth values or text, of the table's length."""
-    array = np.asarray(value)
+    array = array_of(value, where)
     array = array if array.dtype.kind in "biuf" else _texts(where, array) if array.size else array.astype(object)
     if array.shape != (n,):
         raise DataError(where, f"shape {array.shape}", f"the table needs ({n},)")
@@ -265,10 +334,12 @@ def _meta_column(where: str, value: Any, n: int) -> NDArray[Any]:
 def matching(table: Table, name: str, wanted: Any) -> NDArray[np.bool_]:
     """Rows of `table` whose column equals a value, is among a collection, or passes a function of the column."""
     values = table.columns()[name]
+    if values.ndim > 1:
+        raise DataError(f"where({name}=...)", "a column of several numbers a row", "make a mask of it: where(mask)")
     if callable(wanted):
         return _as_mask(wanted, values, name)
-    if isinstance(wanted, Sequence | set | frozenset | np.ndarray) and not isinstance(wanted, str):
-        return np.isin(values, list(wanted))
+    if isinstance(wanted, Iterable) and not isinstance(wanted, str):
+        return np.isin(values, array_of(list(wanted), f"where({name}=...)"))
     return np.asarray(values == wanted, bool)
 
 

@@ -96,11 +96,11 @@ def plain() -> PoseDataset:
     """Three poses under a user's own schema, meta columns of many kinds, names that collide with ours."""
     meta = {
         "species": np.array(["cat", "", "Käse"], object), "f32": np.float32([1.5, np.nan, 0.1]), "i8": np.int8([1, -1, 0]), "u64": np.uint64([0, 2**64 - 1, 1]),
-        "flag": np.array([True, False, True]), "rest": np.arange(3), "meta_rest": np.arange(3) * 0.5, "big": np.array([1, 2, 3], ">i4"),
+        "flag": np.array([True, False, True]), "layout": np.arange(3), "meta_layout": np.arange(3) * 0.5, "big": np.array([1, 2, 3], ">i4"),
     }  # fmt: skip
     images = {"id": [4, 2, 8, 6], "file": ["a.png", "b.png", "c.png", "d.png"], "width": [8, 8, 8, 0], "height": [6, 6, 6, 0]}
     xy = np.arange(12.0).reshape(3, 2, 2) / 3
-    bbox = [[1, 2, 3, 4.1], [np.nan] * 4, [np.nan, 1, 2, 3]]
+    bbox = [[1, 2, 3, 4.1], [np.nan] * 4, [0, 1, 2, 3]]
     return PoseDataset.from_arrays(
         schema=OWN, image=[8, 4, 8], keypoints=xy, images=images, bbox=bbox, area=[1.1, np.nan, 3], meta=meta, category=["x", "y", "x"], name="plain"
     )

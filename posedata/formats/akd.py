@@ -19,6 +19,9 @@ from .rows import parse_object, read_bytes
 
 __all__ = ["parse_akd", "read_akd"]
 
+_LARGEST = 2**20
+"""No image has so many pixels on a side, and no point is so many images away."""
+
 
 def read_akd(path: str | Path, images: str | Path | None = None, *, name: str | None = None) -> PoseDataset:
     """A dataset from `keypoints_annotations.json`; `images` is the folder of its pictures, else `labeled` or `images` beside it."""
@@ -61,24 +64,36 @@ def _in_pixels(relative: NDArray[np.float64], sizes: NDArray[np.int64]) -> NDArr
     return np.concatenate([xy, relative[..., 2:] + 1], -1)
 
 
+def _decoded(raw: Any) -> Any:
+    """The value; None where it is none of ours, such as 1e999."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
 def _record(raw: Any, path: str, faults: list[Fault]) -> tuple[str, int, int]:
-    value = msgspec.json.decode(raw)
-    good = isinstance(value, dict) and type(value.get("file_name")) is str and all(type(value.get(k)) is int and value[k] > 0 for k in ("width", "height"))
+    value = _decoded(raw)
+    good = (
+        isinstance(value, dict)
+        and type(value.get("file_name")) is str
+        and all(type(value.get(k)) is int and 0 < value[k] < _LARGEST for k in ("width", "height"))
+    )
     if not good:
-        faults.append(Fault(path, brief(value), "an image has file_name, width and height"))
+        faults.append(Fault(path, brief(bytes(raw)), "an image has file_name, width and height"))
         return "", 1, 1
     return value["file_name"], value["width"], value["height"]
 
 
 def _pose(raw: Any, path: str, faults: list[Fault]) -> list[list[float]]:
-    value = msgspec.json.decode(raw)
+    value = _decoded(raw)
     if not isinstance(value, dict) or set(value) != set(AKD16.names):
-        odd = sorted(set(value) ^ set(AKD16.names))[0] if isinstance(value, dict) else brief(value)
+        odd = sorted(set(value) ^ set(AKD16.names))[0] if isinstance(value, dict) else bytes(raw)
         faults.append(Fault(path, f"keypoints other than the sixteen ({brief(odd)})", "every cat has all sixteen, by name"))
         return [[0, 0, 0]] * 16
     for name, point in value.items():
-        if not isinstance(point, list) or len(point) != 3 or any(type(c) not in (int, float) or not np.isfinite(c) for c in point) or point[2] not in (0, 1):
-            faults.append(Fault(f"{path}.{name}", brief(point), "a point is x, y, visible (0 or 1)"))
+        if not isinstance(point, list) or len(point) != 3 or any(type(c) not in (int, float) or abs(c) > _LARGEST for c in point) or point[2] not in (0, 1):
+            faults.append(Fault(f"{path}.{name}", brief(msgspec.json.encode(point)), "a point is x, y, visible (0 or 1)"))
             value[name] = [0, 0, 0]
     return [value[name] for name in AKD16.names]
 

@@ -15,17 +15,18 @@ __all__ = ["read"]
 def read(source: str | Path, images: str | Path | None = None, schema: Schema | str | Path | None = None) -> PoseDataset:
     """A dataset from a COCO or TechNumber JSON file, a Parquet file or folder, or `synthetic[/CONFIG[/SPLIT]]`."""
     path, parts = Path(source), str(source).split("/")
-    if parts[0] == "synthetic" and not path.exists():
+    there = _exists(path)
+    if parts[0] == "synthetic" and not there:
         from ..synthetic.build import synthesize
 
         if len(parts) > 3:
             raise PoseError(str(source), "too many parts", "synthetic[/CONFIG[/SPLIT]], for instance synthetic/person/val")
         return synthesize(*parts[1:])
-    if path.suffix == ".parquet" or _holds_parquet(path):
+    if path.suffix == ".parquet" or (there and _holds_parquet(path)):
         from .arrow import read_parquet
 
         return read_parquet(path)
-    if not path.exists() and not path.suffix:
+    if not there and not path.suffix:
         raise FormatError(str(source), "neither a file nor a set that is known", "name a .json or .parquet file, or synthetic")
     if _is_akd(path):
         from .akd import read_akd
@@ -34,6 +35,13 @@ def read(source: str | Path, images: str | Path | None = None, schema: Schema | 
     from .coco import read_coco
 
     return read_coco(path, images, schema)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a NUL
+        return False
 
 
 def _holds_parquet(path: Path) -> bool:

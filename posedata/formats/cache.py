@@ -21,11 +21,12 @@ from ..errors import PoseError
 from ..files import cache_folder, write_bytes, write_folder
 from ..rest import FileRest, Rest
 from ..schema import Schema
+from ..schemas import NO_POINTS
 from ..tables import Images, Instances, Table
 
 __all__ = ["SMALLEST", "cached", "load_columns", "save_columns"]
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 SMALLEST = 1 << 18
 """Smaller files are parsed sooner than their columns would be found."""
 _RACY_NS = 2_000_000_000
@@ -40,11 +41,13 @@ def cached(path: Path, key: Mapping[str, Any], parse: Callable[[], PoseDataset])
         digest = _digest(path)
         name = hashlib.sha256(json.dumps([LAYOUT_VERSION, key, digest], sort_keys=True).encode()).hexdigest()[:32]
         folder = cache_folder() / "columns" / name
-        if folder.is_dir():
-            return load_columns(folder)
+        kept = folder.is_dir()
     except OSError:
         return parse()
-    except (ValueError, KeyError, TypeError, msgspec.DecodeError):
+    try:
+        if kept:
+            return load_columns(folder)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.DecodeError):
         shutil.rmtree(folder, ignore_errors=True)  # damaged: slower this time, never wrong
     found = parse()
     if found.provenance.files[0][1] == digest:  # else the file changed under our hands
@@ -75,12 +78,16 @@ def save_columns(ds: PoseDataset, folder: Path) -> None:
         "categories": [_category_values(c) for c in ds.categories], "provenance": [ds.provenance.files, ds.provenance.fixes, ds.provenance.steps],
         "layouts": [ds.images.rest.layouts, ds.instances.rest.layouts], "top": [ds.rest.keys, {k: v.decode() for k, v in ds.rest.texts.items()}],
     }  # fmt: skip
-    (folder / "header.json").write_bytes(msgspec.json.encode(header))
+    data = msgspec.json.encode(header)
+    (folder / "header").write_bytes(hashlib.sha256(data).digest() + data)
 
 
 def load_columns(folder: Path) -> PoseDataset:
     """The dataset that `save_columns` wrote, its columns mapped, read-only, from the file."""
-    header = msgspec.json.decode((folder / "header.json").read_bytes())
+    data = (folder / "header").read_bytes()
+    if hashlib.sha256(data[32:]).digest() != data[:32]:
+        raise ValueError("the header is damaged")
+    header = msgspec.json.decode(data[32:])
     with open(folder / "columns.bin", "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if len(mapped) != header["size"]:
@@ -89,7 +96,7 @@ def load_columns(folder: Path) -> PoseDataset:
     top_keys, top_texts = header["top"]
     return PoseDataset(
         name=header["name"],
-        schema=Schema.from_dict(header["schema"]),
+        schema=Schema.from_dict(header["schema"]) if header["schema"]["keypoints"] else NO_POINTS,
         categories=tuple(_category(c) for c in header["categories"]),
         images=_table(Images, "images", arrays, header["layouts"][0]),
         instances=_table(Instances, "instances", arrays, header["layouts"][1]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..dataset import Category, PoseDataset, Provenance
-from ..errors import Fault, FormatError, brief, first_few, raise_faults
+from ..errors import DataError, Fault, FormatError, brief, first_few, raise_faults
 from ..rest import FileRest, Rest
 from ..schema import Schema
 from ..schemas import NO_POINTS, canonical_names, load_schema, recognise
@@ -35,6 +36,10 @@ INSTANCE_KEYS = {
 """COCO's keys and the columns that hold them. `annotated` is ours: 0 or 1 for each point of the category, where a source lacks some."""
 META = {"crowdIndex": "crowd_index", "background": "background", "species": "species", "track_id": "track", "annotator_id": "annotator"}
 """Keys that become meta columns unasked, and the column's name; `meta=` names more."""
+_NO_META = {*META.values(), *IMAGE_KEYS.values(), *INSTANCE_KEYS.values(), "folder"} - {*META, *IMAGE_KEYS, *INSTANCE_KEYS}
+"""Names of columns that another key fills, so that a key of this name can have none."""
+_BITS = re.compile(rb'"[01]+"')
+"""What `annotated` looks like where it is ours; another's key of that name is kept as it is."""
 
 
 def read_coco(
@@ -51,6 +56,7 @@ def read_coco(
     The schema is found by the names of the keypoints in the file; a file without names needs `schema=`.
     `meta` names further keys of images or annotations to hold as columns. Parsed files are cached; a changed file is noticed.
     """
+    _check_meta(meta)
     path = Path(path)
     wanted = None if schema is None else load_schema(schema)
     key = {"reader": f"coco {READER_VERSION}", "schema": wanted.to_dict() if wanted else None, "meta": sorted(meta)}
@@ -74,13 +80,20 @@ def parse_coco(data: bytes, schema: Schema | None = None, *, meta: Sequence[str]
         image_rows = parse_rows(top["images"], where, "$.images") if "images" in top else _implied(notes, "image_id", where)
         image_rows, listing = _each_image_once(image_rows, faults)
         table = RowTable(image_rows, "$.images", faults)
-        asked = {**META, **{k: k for k in (*meta, *_own_meta(top))}}
+        asked = {**META, **{k: k for k in (*meta, *_own_meta(top)) if k not in _NO_META}}
         images = _images(table, asked)
-        instances = _all_instances(notes, asked, images, categories, known, where, faults)
+        instances = _all_instances(notes, asked, None if faults else images, categories, known, where, faults)
         raise_faults(where, faults)
     rest = FileRest(tuple(top), {k: bytes(v) for k, v in top.items() if k not in ("images", "annotations", "categories")}, listing)
     files = ((where, hashlib.sha256(data).hexdigest()),)
     return PoseDataset(name=where, schema=known, categories=tuple(categories), images=images, instances=instances, rest=rest, provenance=Provenance(files))
+
+
+def _check_meta(meta: Sequence[str]) -> None:
+    if isinstance(meta, str) or not all(isinstance(key, str) for key in meta):
+        raise DataError("read_coco: meta", brief(repr(meta)), "a list of keys, such as ['species']")
+    for key in _NO_META.intersection(meta):
+        raise DataError("read_coco: meta", f"{key!r} is the column of another key", "it stays in the file's rest; to_coco() writes it back")
 
 
 def _placed(found: PoseDataset, name: str, path: Path, images: str | Path | None) -> PoseDataset:
@@ -114,9 +127,10 @@ def _implied(annotations: Raw, key: str, where: str) -> list[Row]:
 def _own_meta(top: Row) -> list[str]:
     """Meta keys that a file we wrote ourselves names in its info."""
     try:
-        return list(msgspec.json.decode(top["info"])["posebench"]["meta"])
-    except (KeyError, TypeError, msgspec.DecodeError):
+        named = msgspec.json.decode(top["info"])["posebench"]["meta"]
+    except (KeyError, TypeError, msgspec.DecodeError, RecursionError):
         return []
+    return [key for key in named if isinstance(key, str)] if isinstance(named, list) else []
 
 
 def _categories(rows: RowTable, schema: Schema | None) -> tuple[list[Category], Schema]:
@@ -143,7 +157,7 @@ def _categories(rows: RowTable, schema: Schema | None) -> tuple[list[Category], 
 def _spellings(row: Row, i: int, rows: RowTable) -> tuple[str, ...]:
     try:
         return tuple(msgspec.json.decode(row.get("keypoints", b"[]"), type=list[str]))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, RecursionError):
         rows.fault(i, "keypoints", f"{brief(bytes(row['keypoints']))} where a list of names is needed")
         return ()
 
@@ -162,7 +176,7 @@ def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowT
         rows.fault(
             i,
             "keypoints",
-            f"the names ({first_few(words, 3, ', ')}) are those of no known schema",
+            f"the names ({first_few(map(brief, words), 3, ', ')}) are those of no known schema",
             "give schema=NAME, or describe yours in a small file: docs/schemas.md#your-own",
         )
         return NO_POINTS, ()
@@ -171,7 +185,7 @@ def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowT
 
 def _odd_words(schema: Schema, words: tuple[str, ...]) -> str:
     odd = [w for w in words if canonical_names(schema, (w,)) is None]
-    return f"{first_few(map(repr, odd), 3, ', ')} is no point" if odd else "a name twice, no list of points"
+    return f"{first_few((repr(brief(w)) for w in odd), 3, ', ')} is no point" if odd else "a name twice, no list of points"
 
 
 def _union(schemas: Sequence[Schema]) -> Schema:
@@ -193,7 +207,7 @@ def _union(schemas: Sequence[Schema]) -> Schema:
 def _each_image_once(rows: list[Row], faults: list[Fault]) -> tuple[list[Row], NDArray[np.int64] | None]:
     """Each image once. An entry that repeats another in all its values is legal and remembered; a contradiction is a fault."""
     place: dict[bytes, int] = {}
-    listing = [place.setdefault(bytes(row["id"]) if "id" in row else b"%d" % -i, len(place)) for i, row in enumerate(rows)]
+    listing = [place.setdefault(bytes(row["id"]) if "id" in row else b"row %d" % i, len(place)) for i, row in enumerate(rows)]
     if len(place) == len(rows):
         return rows, None
     once: list[Row] = []
@@ -206,7 +220,10 @@ def _each_image_once(rows: list[Row], faults: list[Fault]) -> tuple[list[Row], N
 
 
 def _values(row: Row) -> dict[str, Any]:
-    return {k: msgspec.json.decode(v) for k, v in row.items()}
+    try:
+        return {k: msgspec.json.decode(v) for k, v in row.items()}
+    except (msgspec.DecodeError, RecursionError):  # no value of ours: 1e999, say
+        return {k: bytes(v) for k, v in row.items()}
 
 
 def _images(rows: RowTable, asked: dict[str, str]) -> Images:
@@ -221,8 +238,10 @@ def _images(rows: RowTable, asked: dict[str, str]) -> Images:
     return Images(id=ids, file=rows.texts("file_name"), width=width, height=height, meta=meta, rest=_rest(rows.rows, {*IMAGE_KEYS, *_meta_keys(meta, asked)}))
 
 
-def _all_instances(raw: Raw, asked: dict[str, str], images: Images, categories: list[Category], schema: Schema, where: str, faults: list[Fault]) -> Instances:
-    """The annotations, block by block. A meta key that is a column in one block and none in another is none in all."""
+def _all_instances(
+    raw: Raw, asked: dict[str, str], images: Images | None, categories: list[Category], schema: Schema, where: str, faults: list[Fault]
+) -> Instances:
+    """The annotations, block by block; without `images`, where these or the categories have faults, only what they say alone is checked. A meta key that is a column in one block and none in another is none in all."""
     blocks, refused = [_instances(RowTable([], "$.annotations", faults), asked, images, categories, schema)], set()
     for first, rows in parse_blocks(raw, where, "$.annotations"):
         table = RowTable(rows, "$.annotations", faults, first)
@@ -242,55 +261,61 @@ def _present(rows: Sequence[Row]) -> set[str]:
     return set().union(*set(map(frozenset, rows)))
 
 
-def _instances(rows: RowTable, asked: dict[str, str], images: Images, categories: list[Category], schema: Schema) -> Instances:
+def _instances(rows: RowTable, asked: dict[str, str], images: Images | None, categories: list[Category], schema: Schema) -> Instances:
     ids = rows.ids("id")
-    image = _joined(rows, "image_id", images.id, "image")
-    category = _joined(
-        rows, "category_id", np.array([c.id for c in categories], object if categories and isinstance(categories[0].id, str) else np.int64), "category"
-    )
-    keypoints, annotated, empty = _keypoints(rows, category, categories, schema)
+    category_ids = np.array([c.id for c in categories], object if categories and isinstance(categories[0].id, str) else np.int64)
+    image = _joined(rows, "image_id", None if images is None else images.id, "image")
+    category = _joined(rows, "category_id", None if images is None else category_ids, "category")
+    keypoints, annotated, kept = _keypoints(rows, category, categories, schema)
     recorded = rows.whole("num_keypoints", -1)
-    for row in np.flatnonzero(recorded < -1):
-        rows.fault(int(row), "num_keypoints", f"{recorded[row]} points")
+    for row in np.flatnonzero(recorded < 0):
+        if "num_keypoints" in rows.rows[row]:
+            rows.fault(int(row), "num_keypoints", f"{recorded[row]} points")
     meta = _meta(rows, asked)
     own = {"bbox": rows.vectors("bbox", 4), "area": rows.numbers("area", np.nan), "crowd": rows.flags("iscrowd"), "ignore": rows.flags("ignore")}
     _unique(ids, "$.annotations", rows.faults, rows.first)
     if rows.faults:
         return Instances(image=np.zeros(0), keypoints=np.zeros((0, len(schema), 3)))  # a placeholder; the faults are raised before anyone sees it
-    rest = _rest(rows.rows, {*INSTANCE_KEYS, *_meta_keys(meta, asked)}, empty)
+    rest = _rest(rows.rows, {*INSTANCE_KEYS, *_meta_keys(meta, asked)}, kept)
     return Instances(id=ids, image=image, category=category, keypoints=keypoints, annotated=annotated, recorded=recorded, meta=meta, rest=rest, **own)
 
 
-def _joined(rows: RowTable, key: str, table: NDArray[Any], what: str) -> NDArray[np.int64]:
-    """Row in `table` of the id that each row names."""
+def _joined(rows: RowTable, key: str, table: NDArray[Any] | None, what: str) -> NDArray[np.int64]:
+    """Row in `table` of the id that each row names; -1 where a fault leaves it unknown."""
+    before = len(rows.faults)
     ids = rows.ids(key)
-    if len(ids) == 0 or rows.faults:
-        return np.zeros(len(ids), np.int64)
+    if len(ids) == 0 or table is None or len(rows.faults) > before:
+        return np.full(len(ids), -1)
     if len(table) == 0 or table.dtype != ids.dtype:
-        rows.fault(0, key, f"{brief(ids[0])}, yet {f'the ids of the file are such as {brief(table[0])}' if len(table) else f'there is no {what}'}")
-        return np.zeros(len(ids), np.int64)
+        known = f"the ids of the file are such as {brief(repr(table.item(0)))}" if len(table) else f"there is no {what}"
+        rows.fault(0, key, f"{brief(repr(ids.item(0)))}, yet {known}", f"add the {what} or drop the annotation")
+        return np.full(len(ids), -1)
     order = np.argsort(table, kind="stable")
     found = order[np.searchsorted(table[order], ids).clip(0, len(table) - 1)]
-    for row in np.flatnonzero(table[found] != ids):
-        rows.fault(int(row), key, f"no {what} has id {brief(ids[row])}", f"add the {what} or drop the annotation")
-    return found
+    unknown = np.asarray(table[found] != ids, bool)
+    for row in np.flatnonzero(unknown):
+        rows.fault(int(row), key, f"no {what} has id {brief(repr(ids.item(row)))}", f"add the {what} or drop the annotation")
+    return np.where(unknown, -1, found)
 
 
 def _unique(ids: NDArray[Any], path: str, faults: list[Fault], at: int = 0) -> None:
     values, first, counts = np.unique(ids, return_index=True, return_counts=True)
-    for value, row in zip(values[counts > 1], first[counts > 1], strict=True):
-        faults.append(Fault(f"{path}[{at + row}].id", f"{brief(value)} stands {counts[values == value][0]} times", "every entry has its own id"))
+    again = counts > 1
+    for value, row, count in zip(values[again].tolist(), first[again].tolist(), counts[again].tolist(), strict=True):
+        faults.append(Fault(f"{path}[{at + row}].id", f"{brief(repr(value))} stands {count} times", "every entry has its own id"))
 
 
 def _keypoints(
     rows: RowTable, category: NDArray[np.int64], categories: list[Category], schema: Schema
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], set[int]]:
-    """(N, K, 3), (N, K), and the rows whose list is there but empty."""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], dict[int, list[bytes]]]:
+    """(N, K, 3), (N, K), and by row what neither holds: a list that is there but empty, another's `annotated`."""
     n, k = len(rows), len(schema)
     points, annotated = np.zeros((n, k, 3)), np.zeros((n, k), bool)
     lists = rows.lists("keypoints")
     sizes = np.fromiter((-1 if v is None else len(v) for v in lists), np.int64, n)
-    for c, kind in enumerate(categories):
+    bits = {i: bytes(row["annotated"]) for i, row in enumerate(rows.rows) if "annotated" in row}
+    ours = np.array([_BITS.fullmatch(bits.get(i, b"")) is not None for i in range(n)], bool)
+    for c, kind in ((c, categories[c]) for c in np.unique(category[category >= 0]).tolist()):
         mine = category == c
         places = [schema.index(p) for p in kind.points]
         annotated[np.ix_(mine, places)] = True
@@ -298,31 +323,27 @@ def _keypoints(
         if full.any():
             chosen = lists if full.all() else [lists[i] for i in np.flatnonzero(full)]
             points[np.ix_(full, places)] = np.array(chosen, np.float64).reshape(-1, len(places), 3)
-        annotated[mine] &= _said_annotated(rows, mine, places, k)
+        for row in np.flatnonzero(mine & ours).tolist():
+            said = np.frombuffer(bits[row][1:-1], np.uint8) == ord("1")
+            if len(said) == len(places):
+                annotated[row, places] = said
+            else:
+                rows.fault(row, "annotated", brief(bits[row]), f"a 0 or 1 for each of the {len(places)} points")
         for row in np.flatnonzero(mine & (sizes > 0) & ~full):
             cure = "" if places else "its category names no keypoints; give schema=NAME"
             rows.fault(int(row), "keypoints", f"{sizes[row]} numbers, schema {schema.name!r} needs {3 * len(places)} ({len(places)} x 3)", cure)
     for row in np.flatnonzero((points.any(-1) & ~annotated).any(1)):
         rows.fault(int(row), "annotated", "0 for a point that has values", "a point its source lacks is 0, 0, 0")
+    rows.refuse_huge("keypoints", points)
     v = points[..., 2]
     bad = ~((v == 0) | (v == 1) | (v == 2)).all(1)
     for row in np.flatnonzero(bad):
         odd = next(value for value in v[row] if value not in (0, 1, 2))
         rows.fault(int(row), "keypoints", f"v = {odd:g}", "v is 0 (not labelled), 1 (hidden) or 2 (seen)")
-    return points, annotated, set(np.flatnonzero(sizes == 0).tolist())
-
-
-def _said_annotated(rows: RowTable, mine: NDArray[np.bool_], places: list[int], k: int) -> NDArray[np.bool_]:
-    """(n, K) what the key `annotated` of these rows says; all, where it is not there."""
-    said = np.ones((int(mine.sum()), k), bool)
-    if "annotated" not in _present(rows.rows):
-        return said
-    for at, (row, text) in enumerate(zip(np.flatnonzero(mine).tolist(), rows.texts("annotated")[mine], strict=True)):
-        if text and (len(text) != len(places) or set(text) - {"0", "1"}):
-            rows.fault(row, "annotated", brief(text), f"a 0 or 1 for each of the {len(places)} points")
-        elif text:
-            said[at, places] = np.frombuffer(text.encode(), np.uint8) == ord("1")
-    return said
+    kept = {i: [b'"annotated":' + text] for i, text in bits.items() if not ours[i]}
+    for row in np.flatnonzero(sizes == 0).tolist():
+        kept.setdefault(row, []).append(b'"keypoints":[]')
+    return points, annotated, kept
 
 
 def _meta(rows: RowTable, asked: dict[str, str]) -> dict[str, NDArray[Any]]:
@@ -336,8 +357,9 @@ def _meta_keys(meta: dict[str, NDArray[Any]], asked: dict[str, str]) -> set[str]
     return {key for key, column in asked.items() if column in meta}
 
 
-def _rest(rows: Sequence[Row], held: set[str], empty: set[int] = frozenset()) -> Rest:  # type: ignore[assignment]
-    """What no column holds, verbatim; also a keypoints list that is there but empty."""
+def _rest(rows: Sequence[Row], held: set[str], kept: Mapping[int, list[bytes]] | None = None) -> Rest:
+    """What no column holds, verbatim; also, by row, members that a column holds elsewhere but not here."""
+    kept = kept or {}
     leftover: dict[tuple[str, ...], list[tuple[str, bytes]]] = {}
     texts = []
     for i, row in enumerate(rows):
@@ -346,7 +368,6 @@ def _rest(rows: Sequence[Row], held: set[str], empty: set[int] = frozenset()) ->
         if extra is None:
             extra = leftover[keys] = [(k, msgspec.json.encode(k) + b":") for k in keys if k not in held]
         members = [head + row[k] for k, head in extra]
-        if i in empty:
-            members.append(b'"keypoints":[]')
+        members += kept.get(i, ())
         texts.append(b"{" + b",".join(members) + b"}" if members else b"")
     return Rest.of(map(tuple, rows), texts)

@@ -12,6 +12,7 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..dataset import Category, PoseDataset
+from ..errors import DataError, brief
 from ..files import write_bytes
 from ..rest import Rest
 from ..schema import Schema
@@ -38,7 +39,10 @@ def to_coco(ds: PoseDataset, path: str | Path | None = None) -> bytes:
         }
         own = {k: Raw(v) for k, v in ds.rest.texts.items()} if ds.rest.keys else {"info": _info(ds)}
         order = dict.fromkeys((*(ds.rest.keys or ("info",)), *_parts_to_write(ds)))
-        data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
+        try:
+            data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
+        except UnicodeEncodeError as e:
+            raise DataError("to_coco", f"text that is no Unicode: {brief(repr(e.object))}", "spell it without lone surrogates") from None
     if path is not None:
         write_bytes(path, data)
     return data
@@ -67,13 +71,13 @@ def _listed(rows: list[Any], listing: NDArray[np.int64] | None) -> list[Any]:
 
 def _image_columns(images: Images) -> dict[str, Column]:
     n = len(images)
-    return {
+    own = {
         "id": _always(images.id.tolist(), n),
         "file_name": _known(images.file.tolist(), np.array([f != "" for f in images.file], bool), n),
         "width": _known(images.width.tolist(), images.width > 0, n),
         "height": _known(images.height.tolist(), images.height > 0, n),
-        **_meta_columns(images),
     }
+    return _with_meta(own, images)
 
 
 def _instance_columns(ds: PoseDataset) -> dict[str, Column]:
@@ -81,7 +85,7 @@ def _instance_columns(ds: PoseDataset) -> dict[str, Column]:
     category_ids = [c.id for c in ds.categories]
     counted = np.where(own.recorded >= 0, own.recorded, own.labelled.sum(1))
     has_points = own.annotated.any(1)
-    return {
+    columns = {
         "id": _always(own.id.tolist(), n),
         "image_id": _always(ds.images.id[own.image].tolist(), n),
         "category_id": _always([category_ids[c] for c in own.category.tolist()], n),
@@ -92,20 +96,20 @@ def _instance_columns(ds: PoseDataset) -> dict[str, Column]:
         "iscrowd": (own.crowd.astype(int).tolist(), own.crowd | (own.rest.layout < 0), np.ones(n, bool)),
         "ignore": _known(own.ignore.astype(int).tolist(), own.ignore, n),
         "annotated": _annotated(ds),
-        **_meta_columns(own),
     }
+    return _with_meta(columns, own)
 
 
 def _annotated(ds: PoseDataset) -> Column:
-    """`annotated` of rows whose source lacks some of their category's points; the others need no word."""
-    values, partial = [""] * len(ds), np.zeros(len(ds), bool)
+    """`annotated` of rows whose source lacks some of their category's points; the others need no word, unless the source had it."""
+    values, partial = ["1" * len(ds.categories[c].points) for c in ds.instances.category.tolist()], np.zeros(len(ds), bool)
     for c, kind in enumerate(ds.categories):
         places = [ds.schema.index(p) for p in kind.points]
         rows = np.flatnonzero((ds.instances.category == c) & ~ds.instances.annotated[:, places].all(1))
         partial[rows] = True
         for row, bits in zip(rows.tolist(), ds.instances.annotated[np.ix_(rows, places)].astype(int).tolist(), strict=True):
             values[row] = "".join(map(str, bits))
-    return values, partial, np.zeros(len(ds), bool)
+    return values, partial, np.ones(len(ds), bool)
 
 
 def _keypoint_lists(ds: PoseDataset) -> list[Any]:
@@ -120,9 +124,14 @@ def _keypoint_lists(ds: PoseDataset) -> list[Any]:
     return out
 
 
-def _meta_columns(table: Table) -> dict[str, Column]:
-    columns = {}
+def _with_meta(columns: dict[str, Column], table: Table) -> dict[str, Column]:
+    """The columns, and those of `meta` under the keys they had."""
     for name, values in table.meta.items():
+        key = _SOURCE_KEYS.get(name, name)
+        if key in columns:
+            raise DataError(f"to_coco: meta {name!r}", f"another column is written as {key!r}", "give it another name")
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise DataError(f"to_coco: meta {name!r}", "infinite values", "JSON has none; NaN says unknown")
         said = (
             np.array([v != "" for v in values], bool)
             if values.dtype == object
@@ -131,7 +140,7 @@ def _meta_columns(table: Table) -> dict[str, Column]:
             else np.ones(len(table), bool)
         )
         may = np.ones(len(table), bool) if values.dtype == object else np.zeros(len(table), bool)
-        columns[_SOURCE_KEYS.get(name, name)] = (whole_as_int(values) if values.dtype.kind == "f" else values.tolist(), said, may)
+        columns[key] = (whole_as_int(values) if values.dtype.kind == "f" else values.tolist(), said, may)
     return columns
 
 

@@ -30,4 +30,4 @@ def to_pandas(ds: PoseDataset) -> pd.DataFrame:
     points = own.keypoints.copy()
     points[~own.annotated] = float("nan")
     names = pd.Index([f"{name}.{axis}" for name in ds.schema.names for axis in "xyv"])
-    return pd.concat([pd.DataFrame(columns), pd.DataFrame(points.reshape(len(ds), -1), columns=names)], axis=1)
+    return pd.concat([pd.DataFrame(columns), pd.DataFrame(points.reshape(len(ds), len(names)), columns=names)], axis=1)

@@ -14,6 +14,9 @@ from ..errors import Fault, brief, raise_faults
 
 __all__ = ["mask_area", "with_mask_area"]
 
+_FARTHEST = 1 << 16
+"""Pixels; no image of a dataset is so large."""
+
 
 def with_mask_area(ds: PoseDataset) -> PoseDataset:
     """The dataset with unknown areas measured on its segmentations; known ones stay as they are."""
@@ -25,7 +28,7 @@ def with_mask_area(ds: PoseDataset) -> PoseDataset:
         try:
             segmentation = msgspec.json.decode(text).get("segmentation") if text else None
             area[row] = mask_area(segmentation, int(ds.images.height[image]), int(ds.images.width[image])) if segmentation else np.nan
-        except (ValueError, TypeError, KeyError, OverflowError, IndexError) as e:
+        except (ValueError, TypeError, OverflowError, msgspec.DecodeError, RecursionError) as e:
             faults.append(Fault(f"annotation {ds.instances.id[row]} segmentation", brief(str(e), 80), "polygons, or an RLE with counts and size"))
     raise_faults(ds.name, faults)
     measured = int(np.isfinite(area[unknown]).sum())
@@ -35,24 +38,52 @@ def with_mask_area(ds: PoseDataset) -> PoseDataset:
 def mask_area(segmentation: Any, height: int, width: int) -> float:
     """Pixels inside a COCO segmentation: polygons (a flat one too, as CMU writes them), or an RLE of either kind."""
     if isinstance(segmentation, dict):
-        counts, size = segmentation["counts"], segmentation["size"]
+        counts, size = segmentation.get("counts"), segmentation.get("size")
         _check_size(size)
-        if isinstance(counts, list):
-            if any(type(c) is not int or c < 0 for c in counts) or sum(counts) != size[0] * size[1]:
-                raise ValueError("the runs of the RLE do not fill its frame")
-            return float(coco_mask.area(coco_mask.frPyObjects(segmentation, *size)))
-        return float(coco_mask.area({"counts": str(counts).encode(), "size": size}))
+        runs = _runs(counts) if isinstance(counts, str) else counts
+        if not isinstance(runs, list) or any(type(c) is not int or c < 0 for c in runs) or sum(runs) != size[0] * size[1]:
+            raise ValueError("the runs of the RLE do not fill its frame")
+        return float(sum(runs[1::2]))
+    if not isinstance(segmentation, list):
+        raise ValueError(f"{brief(repr(segmentation))} is no segmentation")
     polygons = [segmentation] if segmentation and not isinstance(segmentation[0], list) else segmentation
     if not height or not width:
         raise ValueError("its image has no width and height")
-    if any(len(p) < 6 or len(p) % 2 for p in polygons):
-        raise ValueError("a polygon has at least three points of two numbers")
+    _check_size([height, width])
+    for polygon in polygons:
+        _check_polygon(polygon)
     return float(coco_mask.area(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))))
 
 
+def _runs(counts: str) -> list[int]:
+    """The runs of a compressed RLE, as pycocotools' rleFrString, which trusts its input, reads them."""
+    runs: list[int] = []
+    value = shift = 0
+    for digit in (ord(c) - 48 for c in counts):
+        if not 0 <= digit < 64:
+            raise ValueError("the RLE holds other signs than those of COCO")
+        value |= (digit & 31) << shift
+        shift += 5
+        if not digit & 32:
+            value -= (digit & 16) << (shift - 4)  # the sign
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise ValueError("the RLE ends early")
+    return runs
+
+
+def _check_polygon(polygon: Any) -> None:
+    """Refuse what pycocotools would take at its word: it draws every pixel of an edge."""
+    if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
+        raise ValueError("a polygon has at least three points of two numbers")
+    if any(type(c) not in (int, float) or abs(c) > _FARTHEST for c in polygon):
+        raise ValueError(f"a polygon holds numbers, none beyond {_FARTHEST:,}")
+
+
 def _check_size(size: Any) -> None:
-    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < 1 << 16 for s in size):
-        raise ValueError(f"size {brief(size)} of the RLE")
+    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < _FARTHEST for s in size):
+        raise ValueError(f"a frame of size {brief(repr(size))}")
 
 
 def encode_mask(mask: Any) -> dict[str, Any]:

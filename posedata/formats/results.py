@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def read_predictions(path: str | Path | Sequence[str | Path], schema: Schema | s
     headers = {json.dumps(p.header, sort_keys=True): p for p in parts}
     if len(headers) > 1 or any(p.schema != parts[0].schema for p in parts):
         raise FormatError(first_few(path, 3, ", "), "different headers", "evaluate them one by one, or predict with one model")
-    return _joined(parts)
+    return _joined(parts, first_few(path, 3, ", "))
 
 
 def _read_one(path: Path, schema: Schema | str | Path | None) -> Predictions:
@@ -58,13 +58,14 @@ def parse_results(data: bytes, schema: Schema | str | Path | None = None, where:
         blocks = list(parse_blocks(listed, where, path))
         faults: list[Fault] = []
         header = _header([row for _, rows in blocks for row in rows if HEADER_KEY in row], where)
+        extras = _numeric_extras([row for _, rows in blocks for row in rows])
         known = _schema_of(header, schema, where)
-        parts = [_block(RowTable(rows, path, faults, first), known, header) for first, rows in blocks]
+        parts = [_block(RowTable(rows, path, faults, first), known, header, extras) for first, rows in blocks]
         raise_faults(where, faults)
         empty = Predictions(
             schema=known, header=header, image=np.zeros(0, np.int64), keypoints=np.zeros((0, len(known), 3)), score=np.zeros(0), row=np.zeros(0)
         )
-        return _joined(parts) if parts else empty
+        return _joined(parts, where) if parts else empty
 
 
 def _list_of(data: bytes, where: str) -> tuple[bytes | Raw, str]:
@@ -84,7 +85,10 @@ def _list_of(data: bytes, where: str) -> tuple[bytes | Raw, str]:
 def _header(rows: Sequence[Row], where: str) -> dict[str, Any]:
     """The one header of the file, wherever its record went; two that differ are an error."""
     headers = {bytes(row[HEADER_KEY]): row[HEADER_KEY] for row in rows}
-    values = [msgspec.json.decode(raw) for raw in headers.values()]
+    try:
+        values = [msgspec.json.decode(raw) for raw in headers.values()]
+    except (msgspec.DecodeError, RecursionError) as e:
+        raise FormatError(f"{where} {HEADER_KEY}", brief(str(e), 100), f"its fields: {', '.join(HEADER_FIELDS)}") from None
     if any(v != values[0] for v in values):
         raise FormatError(where, f"{len(values)} different headers", "one file holds the predictions of one model on one set; split it")
     header = values[0] if values else {}
@@ -98,6 +102,8 @@ def check_header(header: Any, where: str) -> dict[str, Any]:
     unknown = sorted(set(header) - set(HEADER_FIELDS))
     if unknown:
         raise FormatError(f"{where} {HEADER_KEY}", f"unknown field {brief(unknown[0])!r}", did_you_mean(unknown[0], HEADER_FIELDS))
+    if header.get("version", 1) != 1:
+        raise FormatError(f"{where} {HEADER_KEY}", f"version {brief(repr(header['version']))}", "this posebench reads version 1; pip install -U posebench")
     return header
 
 
@@ -105,7 +111,9 @@ def _schema_of(header: Mapping[str, Any], schema: Schema | str | Path | None, wh
     said = header.get("schema")
     if said is not None and not isinstance(said, str | dict):
         raise FormatError(f"{where} {HEADER_KEY}.schema", f"{brief(said)}", "a schema's name, or the schema itself")
-    named = Schema.from_dict(said, f"{where} {HEADER_KEY}.schema") if isinstance(said, dict) else load_schema(said) if said else None
+    if isinstance(said, str) and said not in SCHEMAS:  # and never a path: a file of others does not choose what is read here
+        raise FormatError(f"{where} {HEADER_KEY}.schema", f"no schema {brief(said)!r}", did_you_mean(said, SCHEMAS))
+    named = Schema.from_dict(said, f"{where} {HEADER_KEY}.schema") if isinstance(said, dict) else None if said is None else SCHEMAS[said]
     asked = None if schema is None else load_schema(schema)
     if asked is None and named is None:
         raise FormatError(where, "no header says which schema its keypoints follow", f"give schema= (or --schema); known: {', '.join(SCHEMAS)}")
@@ -114,7 +122,7 @@ def _schema_of(header: Mapping[str, Any], schema: Schema | str | Path | None, wh
     return asked or named or SCHEMAS["none"]
 
 
-def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any]) -> Predictions:
+def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Sequence[str]) -> Predictions:
     k, n = len(schema), len(rows)
     image, score = rows.ids("image_id"), rows.numbers("score", np.nan)
     category = rows.ids("category_id") if any("category_id" in row for row in rows.rows) else np.ones(n, np.int64)
@@ -125,8 +133,9 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any]) -> Predict
         if "keypoints" not in rows.rows[row]:
             rows.fault(int(row), "keypoints", "missing", f"every record has {3 * k} numbers")
     bbox = rows.vectors("bbox", 4)
-    truth = rows.ids("truth_id") if all("truth_id" in row for row in rows.rows) and n else np.full(n, -1)
-    meta = {key: rows.numbers(key, np.nan) for key in _numeric_extras(rows)}
+    truth = rows.ids("truth_id", required=False)
+    columns = {key: _extra(rows, key) for key in extras}
+    meta = {key: values for key, values in columns.items() if values is not None}
     if rows.faults:
         image, score, points, bbox, category, truth, meta = (
             image[:0] * 0 if image.dtype != object else image[:0],
@@ -153,55 +162,81 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any]) -> Predict
     )
 
 
-def _numeric_extras(rows: RowTable) -> list[str]:
-    """Further numbers of every record (part scores, say): they become meta columns."""
-    if not rows.rows:
-        return []
-    common = [k for k in rows.rows[0] if k not in RESULT_KEYS and k != HEADER_KEY]
-    return [k for k in common if all(k in row and bytes(row[k])[:1] in b"-0123456789" for row in rows.rows)]
+def _numeric_extras(rows: Sequence[Row]) -> list[str]:
+    """Further numbers of every record (part scores, say), or null: they become meta columns."""
+    held = {*RESULT_KEYS, HEADER_KEY, *(f.name for f in fields(Predictions))}
+    first = [k for k in (rows[0] if rows else ()) if k not in held]
+    return [k for k in first if all(k in row and bytes(row[k])[:1] in b"-0123456789n" for row in rows)]
 
 
-def _joined(parts: Sequence[Predictions]) -> Predictions:
+def _extra(rows: RowTable, key: str) -> NDArray[Any] | None:
+    """A column of numbers, NaN for null; None where they would be rounded."""
+    said = [{key: row[key]} if bytes(row[key]) != b"null" else {} for row in rows.rows]
+    return RowTable(said, rows.path, rows.faults, rows.first).scalars(key) if any(said) else np.full(len(rows), np.nan)
+
+
+def _joined(parts: Sequence[Predictions], where: str) -> Predictions:
     own = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("keypoints", "score", "bbox")}
-    ids = {name: _one_kind([getattr(p, name) for p in parts], name) for name in ("image", "category", "truth")}
+    ids = {name: _one_kind([getattr(p, name) for p in parts], name, where) for name in ("image", "category")}
+    texts = any(p.truth.dtype == object for p in parts)
+    unsaid = [np.full(len(p), "", object) if texts and p.truth.dtype != object and (p.truth == -1).all() else p.truth for p in parts]
+    ids["truth"] = _one_kind(unsaid, "truth", where)
     shared = [m for m in parts[0].meta if all(m in p.meta for p in parts)]
     meta = {m: np.concatenate([p.meta[m] for p in parts]) for m in shared}
     return Predictions(schema=parts[0].schema, header=parts[0].header, row=np.arange(len(own["score"])), meta=meta, **own, **ids)
 
 
-def _one_kind(columns: Sequence[NDArray[Any]], name: str) -> NDArray[Any]:
+def _one_kind(columns: Sequence[NDArray[Any]], name: str, where: str) -> NDArray[Any]:
     filled = [c for c in columns if len(c)] or list(columns[:1])
     if len({c.dtype for c in filled}) > 1:
-        raise DataError(f"predictions: {name}", "ids that are numbers beside ids that are text", "ids of one table are all whole numbers or all text")
+        raise FormatError(f"{where} {name}", "ids that are numbers beside ids that are text", "ids of one table are all whole numbers or all text")
     return np.concatenate(filled)
 
 
 def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
     """COCO results; an absent point is 0, 0, 0."""
-    points = np.where(np.isnan(p.keypoints[..., :1]), 0, p.keypoints).reshape(len(p), -1)
-    names = ["image_id", "category_id", "keypoints", "score"]
-    columns: list[list[Any]] = [p.image.tolist(), p.category.tolist(), whole_as_int(points), p.score.tolist()]
-    if len(p) and np.isfinite(p.bbox).all():
-        names, columns = [*names, "bbox"], [*columns, whole_as_int(p.bbox)]
-    if len(p) and (p.truth != (-1 if p.truth.dtype.kind == "i" else "")).any():
-        names, columns = [*names, "truth_id"], [*columns, p.truth.tolist()]
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    for key, values in p.meta.items():
-        for row, value in zip(rows, values.tolist(), strict=True):
-            row[key] = value
+    points = np.where(np.isnan(p.keypoints[..., :1]), 0, p.keypoints).reshape(len(p), 3 * len(p.schema))
+    columns = (p.image.tolist(), p.category.tolist(), whole_as_int(points), p.score.tolist())
+    rows: list[dict[str, Any]] = [dict(zip(RESULT_KEYS, values, strict=False)) for values in zip(*columns, strict=True)]
+    named = {
+        "bbox": (whole_as_int(p.bbox), np.isfinite(p.bbox).all(1)),
+        "truth_id": (p.truth.tolist(), p.truth != (-1 if p.truth.dtype.kind == "i" else "")),
+        **_meta_values(p),
+    }
+    for key, (values, known) in named.items():
+        for row in np.flatnonzero(known).tolist():
+            rows[row][key] = values[row]
     header = written_header(p)
     if rows:
         rows[0][HEADER_KEY] = header
-    data = msgspec.json.encode(rows)
+    try:
+        data = msgspec.json.encode(rows)
+    except UnicodeEncodeError as e:
+        raise DataError("to_json", f"text that is no Unicode: {brief(repr(e.object))}", "spell it without lone surrogates") from None
     if path is not None:
         write_bytes(path, data)
     return data
 
 
+def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]]]:
+    """Meta columns, null for NaN."""
+    for name, values in p.meta.items():
+        if name in (*RESULT_KEYS, HEADER_KEY):
+            raise DataError(f"to_json: meta {name!r}", "a key that results hold already", "give it another name")
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise DataError(f"to_json: meta {name!r}", "infinite values", "JSON has none; NaN says unknown")
+    return {name: (v.tolist(), np.ones(len(p), bool)) for name, v in p.meta.items()}  # msgspec writes NaN as null
+
+
 def written_header(p: Predictions) -> dict[str, Any]:
     """The header with version and schema filled in."""
     known = SCHEMAS.get(p.schema.name) == p.schema
-    return {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
+    header = {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
+    try:
+        msgspec.json.encode(header)
+    except (TypeError, ValueError) as e:
+        raise DataError("Predictions.header", brief(str(e), 100), "plain text, numbers, lists and dictionaries only") from None
+    return header
 
 
 _NPZ = ("image", "category", "keypoints", "score", "bbox", "truth")
@@ -225,15 +260,17 @@ def _plain(column: NDArray[Any]) -> NDArray[Any]:
 
 def _read_npz(path: Path, schema: Schema | str | Path | None) -> Predictions:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except OSError as e:
         raise FormatError(str(path), (e.strerror or "not an .npz file").lower(), "check the path") from None
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as e:
+    except Exception as e:  # a broken archive fails in a dozen ways: zlib.error, BadZipFile, MemoryError, TypeError for a bare .npy, ...
         raise FormatError(str(path), f"not an .npz file of plain arrays ({brief(str(e), 80)})", "write it with Predictions.to_npz") from None
     try:
         header = check_header(json.loads(arrays.pop("header").tobytes()) if "header" in arrays else {}, str(path))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except FormatError:
+        raise
+    except (ValueError, RecursionError):
         raise FormatError(f"{path} header", "not UTF-8 JSON", "write it with Predictions.to_npz") from None
     missing = [k for k in ("image", "keypoints", "score") if k not in arrays]
     if missing:

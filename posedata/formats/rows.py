@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -27,13 +27,15 @@ Row = dict[str, Raw]
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ROWS = msgspec.json.Decoder(list[dict[str, Raw]])
 _NUMBERS = msgspec.json.Decoder(list[float])
-_WHOLE = msgspec.json.Decoder(list[int])
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_WHOLE = msgspec.json.Decoder(list[_Int64])
 _VECTORS = msgspec.json.Decoder(list[list[float]])
 _TEXTS = msgspec.json.Decoder(list[str])
-_IDS = msgspec.json.Decoder(list[int | str])
-_FLAGS = msgspec.json.Decoder(list[bool | int | float])
+_IDS = msgspec.json.Decoder(list[_Int64 | str])
+_FLAGS = msgspec.json.Decoder(list[bool | float])
 _RAWS = msgspec.json.Decoder(list[Raw])
 _LARGEST_EXACT = 2**53
+"""From it on a float rounds whole numbers; no pixel is there."""
 BLOCK = 8192
 
 
@@ -49,9 +51,10 @@ def read_bytes(path: str | Path) -> bytes:
         raise FormatError(str(path), (e.strerror or "cannot be read").lower(), "check the path") from None
     except ValueError as e:  # a NUL in the path, or bytes that are no UTF-8
         raise FormatError(str(path), brief(str(e), 100), "JSON is UTF-8 text; is it another kind of file?") from None
+    data = data.removeprefix(b"\xef\xbb\xbf")
     if not data.strip():
         raise FormatError(str(path), "the file is empty", "copy or export it again")
-    return data.removeprefix(b"\xef\xbb\xbf")
+    return data
 
 
 @contextmanager
@@ -86,6 +89,8 @@ def parse_blocks(data: bytes | Raw, where: str, path: str) -> Iterator[tuple[int
         except msgspec.ValidationError as e:
             row, _, inner = _inner_path(e).lstrip("[").partition("]")
             raise FormatError(f"{where} {path}[{first + int(row or 0)}]{inner}", _translated(e), "see docs/formats.md for the form") from None
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
+            raise _why_no_json(bytes(data), f"{where} {path}", str(e)) from None
 
 
 def _parse(decoder: Any, data: bytes | Raw, where: str, path: str) -> Any:
@@ -106,19 +111,27 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def ids(self, key: str) -> NDArray[Any]:
-        """A required column of whole numbers, or of text; never a mixture."""
-        values = self._decoded(key, _IDS, _id, None)
-        kinds = {type(v) for v in values}
+    def ids(self, key: str, required: bool = True) -> NDArray[Any]:
+        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault."""
+        before = len(self.faults)
+        values = self._decoded(key, _IDS, _id, None, required)
+        kinds = {type(v) for v in values} - {type(None)}
         if kinds == {int, str}:
-            row = next(i for i, v in enumerate(values) if type(v) is not type(values[0]))
-            self.fault(row, key, f"id {brief(values[row])}, where the first is {brief(values[0])}", "ids of one table are all whole numbers or all text")
-            return np.zeros(len(self), np.int64)
-        return np.array(values, object if kinds == {str} else np.int64)
+            first = next(v for v in values if v is not None)
+            row = next(i for i, v in enumerate(values) if v is not None and type(v) is not type(first))
+            self.fault(
+                row, key, f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}", "ids of one table are all whole numbers or all text"
+            )
+        if len(self.faults) > before:
+            return np.arange(len(self))
+        absent = "" if kinds == {str} else -1
+        return np.array([absent if v is None else v for v in values], object if kinds == {str} else np.int64)
 
     def numbers(self, key: str, default: float) -> NDArray[np.float64]:
         """One number a row, `default` where the key is absent."""
-        return np.array(self._decoded(key, _NUMBERS, _number, default), np.float64)
+        values = np.array(self._decoded(key, _NUMBERS, _number, default), np.float64)
+        self.refuse_huge(key, values)
+        return values
 
     def whole(self, key: str, default: int) -> NDArray[np.int64]:
         """One whole number a row; 3.0 is one."""
@@ -141,17 +154,27 @@ class RowTable:
         for row, v in enumerate(values):
             if v is not None and len(v) != length:
                 self.fault(row, key, f"{len(v)} numbers where {length} are needed")
-        good = [v if v is not None and len(v) == length else [np.nan] * length for v in values]
-        return np.array(good, np.float64).reshape(-1, length)
+        good = np.array([v if v is not None and len(v) == length else [np.nan] * length for v in values], np.float64).reshape(-1, length)
+        self.refuse_huge(key, good)
+        return good
 
     def lists(self, key: str) -> list[list[float] | None]:
         """Lists of numbers of any length; None where absent."""
         return self._decoded(key, _VECTORS, _vector, None, required=False)
 
+    def refuse_huge(self, key: str, values: NDArray[np.float64]) -> None:
+        """Note the rows of `values` that hold a number too large to be kept exactly."""
+        huge = np.abs(values) >= _LARGEST_EXACT
+        for row in np.unique(np.nonzero(huge)[0]):
+            self.fault(int(row), key, f"{values[row][huge[row]].flat[0]:g} is out of range", "numbers stay below 2**53, where floats are exact")
+
     def scalars(self, key: str) -> NDArray[Any] | None:
         """Numbers, truth values or text, if all rows that have the key agree and nothing is lost in a column; else None."""
         present = [r[key] for r in self.rows if key in r]
-        values = msgspec.json.decode(b"[" + b",".join(present) + b"]")
+        try:
+            values = msgspec.json.decode(b"[" + b",".join(present) + b"]")
+        except (msgspec.DecodeError, RecursionError):
+            return None
         if all(type(v) is str for v in values):
             return self.texts(key)
         if len(values) == len(self) and all(type(v) is bool for v in values):
@@ -165,7 +188,7 @@ class RowTable:
         """Note what is wrong at `path[row].key`."""
         self.faults.append(Fault(f"{self.path}[{self.first + row}].{key}", seen, cure))
 
-    def _decoded(self, key: str, decoder: Any, one: Callable[[Any], Any], default: Any, required: bool | None = None) -> list[Any]:
+    def _decoded(self, key: str, decoder: Any, one: Callable[[Any], Any], default: Any, required: bool = True) -> list[Any]:
         """The values of one key, decoded in one call; row by row only to say which is wrong."""
         raws = [row.get(key) for row in self.rows]
         present = [raw for raw in raws if raw is not None]
@@ -175,7 +198,7 @@ class RowTable:
             values = [self._one(row, key, raw, one, default) for row, raw in enumerate(raws) if raw is not None]
         if len(present) == len(raws):
             return values
-        if required is None and default is None:
+        if required and default is None:
             for row in (i for i, raw in enumerate(raws) if raw is None):
                 self.fault(row, key, "missing", f"every entry has {key!r}")
         given = iter(values)
@@ -186,7 +209,7 @@ class RowTable:
             return one(msgspec.json.decode(raw))
         except (ValueError, TypeError, RecursionError, msgspec.DecodeError) as e:
             self.fault(row, key, f"{brief(bytes(raw))} {e}" if type(e) is ValueError else f"{brief(bytes(raw))} cannot be read")
-            return 0 if default is None else default
+            return default
 
 
 def _number(value: Any) -> float:
@@ -203,8 +226,10 @@ def _finite(value: float) -> float:
 
 
 def _whole(value: Any) -> int:
-    if type(value) not in (int, float) or value != int(value) or abs(value) >= 2**63:
+    if type(value) not in (int, float) or value != int(value):
         raise ValueError("where a whole number is needed")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError("is out of range")
     return int(value)
 
 
@@ -213,7 +238,7 @@ def _id(value: Any) -> int | str:
 
 
 def _flag(value: Any) -> float:
-    if type(value) not in (bool, int, float):
+    if type(value) not in (bool, int, float) or value not in (0, 1):
         raise ValueError("where 0 or 1 is needed")
     return float(value)
 
@@ -251,6 +276,8 @@ _JSON_WORDS = {
 
 def _translated(e: Exception) -> str:
     """msgspec's words in ours."""
+    if not str(e).startswith("Expected "):
+        return str(e).partition(" - at ")[0].lower()
     expected, _, got = str(e).partition(" - at ")[0].removeprefix("Expected ").partition(", got ")
     return f"{_JSON_WORDS.get(got, got or 'something else')} where {_JSON_WORDS.get(expected, expected)} is needed"
 
@@ -263,13 +290,15 @@ def _why_no_json(data: bytes, where: str, first: str) -> FormatError:
         pass
 
     try:
-        _find(json.loads(data, parse_constant=Constant), Constant, "$", constants)
+        _find(json.loads(data.decode(), parse_constant=Constant), Constant, "$", constants)
     except json.JSONDecodeError as e:
-        early = e.pos >= len(data.decode().rstrip()) - 1
+        early = e.pos >= len(data.decode().rstrip()) - 1 and e.msg != "Extra data"
         cure = "the file ends early; copy or export it again" if early else "not valid JSON there; export it again"
         return FormatError(where, f"{e.msg} at line {e.lineno}, column {e.colno}", cure)
     except RecursionError:
         return FormatError(where, "nested too deeply", "is it an annotation file?")
+    except ValueError as e:  # a number of thousands of digits
+        return FormatError(where, brief(str(e), 100), "export the file again as standard JSON")
     if constants:
         return FormatError(
             f"{where} {constants[0]}", f"{len(constants):,} values that are NaN or infinite", "JSON has no such numbers; an unlabelled point is 0, 0, 0"
