@@ -71,7 +71,7 @@ def _listed(rows: list[Any], listing: NDArray[np.int64] | None) -> list[Any]:
 
 def _image_columns(images: Images) -> dict[str, Column]:
     n = len(images)
-    own = {
+    own: dict[str, Column] = {
         "id": _always(images.id.tolist(), n),
         "file_name": _known(images.file.tolist(), np.array([f != "" for f in images.file], bool), n),
         "width": _known(images.width.tolist(), images.width > 0, n),
@@ -85,7 +85,7 @@ def _instance_columns(ds: PoseDataset) -> dict[str, Column]:
     category_ids = [c.id for c in ds.categories]
     counted = np.where(own.recorded >= 0, own.recorded, own.labelled.sum(1))
     has_points = own.annotated.any(1)
-    columns = {
+    columns: dict[str, Column] = {
         "id": _always(own.id.tolist(), n),
         "image_id": _always(ds.images.id[own.image].tolist(), n),
         "category_id": _always([category_ids[c] for c in own.category.tolist()], n),
