@@ -70,7 +70,7 @@ class Predictions(Table):
         self._refuse(half_known(xy).any(1), "one of x and y is NaN", "an absent point has both")
         self._refuse(np.isinf(xy).any((1, 2)), "infinite coordinates", "an absent point is NaN, NaN")
         self._refuse(~np.isfinite(self.keypoints[..., 2]).all(1), "confidence that is no number", "without one, 1 does")
-        self._refuse(half_known(self.bbox) | np.isinf(self.bbox).any(1), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
+        self._refuse(np.asarray(half_known(self.bbox) | np.isinf(self.bbox).any(1)), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
         self._refuse(~np.isfinite(self.score), "score that is no number", "without one, 1 does")
         unknown = set(self.header) - set(HEADER_FIELDS)
         if unknown:

@@ -254,7 +254,7 @@ def row_numbers(rows: Any, n: int, what: str) -> NDArray[np.intp]:
 def half_known(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows in which some numbers are NaN and others are not."""
     unknown = np.isnan(boxes)
-    return unknown.any(-1) & ~unknown.all(-1)
+    return np.asarray(unknown.any(-1) & ~unknown.all(-1), bool)
 
 
 def read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +253,17 @@ def test_a_schema_that_does_not_fit_is_named(tmp_path):
     has(broken(read_coco, tmp_path, nameless, schema="foot6"), ["51 numbers, schema 'foot6' needs 18 (6 x 3)"])
     assert len(kept(tmp_path, nameless, schema="coco17").schema) == 17
     has(broken(read_coco, tmp_path, changed(truth(), ((*KIND, "keypoints"), ["nose"] * 17)), schema="coco17"), ["a name twice"])
+
+
+def test_what_the_columns_learn_later_outweighs_what_the_file_said(tmp_path):
+    odd = changed(truth(), ((*N0, "keypoints"), []), ((*N1, "annotated"), "yes"), (("categories",), REMOVED))
+    ds = kept(tmp_path, odd, schema="coco17")
+    points = np.full((3, 17, 3), [1, 2, 2])
+    written = json.loads(replace(ds, instances=replace(ds.instances, keypoints=points)).to_coco())
+    assert written["annotations"][0]["keypoints"] == [1, 2, 2] * 17
+    written = json.loads(ds.as_schema("human").to_coco())
+    assert set(written["annotations"][1]["annotated"]) == {"0", "1"}
+    assert len(written["categories"][0]["keypoints"]) == 25
 
 
 def test_names_that_only_look_alike_are_not_one(tmp_path):

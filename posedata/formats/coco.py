@@ -268,9 +268,9 @@ def _instances(rows: RowTable, asked: dict[str, str], images: Images | None, cat
     category = _joined(rows, "category_id", None if images is None else category_ids, "category")
     keypoints, annotated, kept = _keypoints(rows, category, categories, schema)
     recorded = rows.whole("num_keypoints", -1)
-    for row in np.flatnonzero(recorded < 0):
+    for row in np.flatnonzero(recorded < 0).tolist():
         if "num_keypoints" in rows.rows[row]:
-            rows.fault(int(row), "num_keypoints", f"{recorded[row]} points")
+            rows.fault(row, "num_keypoints", f"{recorded[row]} points")
     meta = _meta(rows, asked)
     own = {"bbox": rows.vectors("bbox", 4), "area": rows.numbers("area", np.nan), "crowd": rows.flags("iscrowd"), "ignore": rows.flags("ignore")}
     _unique(ids, "$.annotations", rows.faults, rows.first)
@@ -329,17 +329,17 @@ def _keypoints(
                 annotated[row, places] = said
             else:
                 rows.fault(row, "annotated", brief(bits[row]), f"a 0 or 1 for each of the {len(places)} points")
-        for row in np.flatnonzero(mine & (sizes > 0) & ~full):
+        for row in np.flatnonzero(mine & (sizes > 0) & ~full).tolist():
             cure = "" if places else "its category names no keypoints; give schema=NAME"
-            rows.fault(int(row), "keypoints", f"{sizes[row]} numbers, schema {schema.name!r} needs {3 * len(places)} ({len(places)} x 3)", cure)
-    for row in np.flatnonzero((points.any(-1) & ~annotated).any(1)):
-        rows.fault(int(row), "annotated", "0 for a point that has values", "a point its source lacks is 0, 0, 0")
+            rows.fault(row, "keypoints", f"{sizes[row]} numbers, schema {schema.name!r} needs {3 * len(places)} ({len(places)} x 3)", cure)
+    for row in np.flatnonzero((points.any(-1) & ~annotated).any(1)).tolist():
+        rows.fault(row, "annotated", "0 for a point that has values", "a point its source lacks is 0, 0, 0")
     rows.refuse_huge("keypoints", points)
     v = points[..., 2]
     bad = ~((v == 0) | (v == 1) | (v == 2)).all(1)
-    for row in np.flatnonzero(bad):
+    for row in np.flatnonzero(bad).tolist():
         odd = next(value for value in v[row] if value not in (0, 1, 2))
-        rows.fault(int(row), "keypoints", f"v = {odd:g}", "v is 0 (not labelled), 1 (hidden) or 2 (seen)")
+        rows.fault(row, "keypoints", f"v = {odd:g}", "v is 0 (not labelled), 1 (hidden) or 2 (seen)")
     kept = {i: [b'"annotated":' + text] for i, text in bits.items() if not ours[i]}
     for row in np.flatnonzero(sizes == 0).tolist():
         kept.setdefault(row, []).append(b'"keypoints":[]')

@@ -52,7 +52,7 @@ def _parts_to_write(ds: PoseDataset) -> list[str]:
     """All three tables, but not one that the source left out and that has nothing to say since."""
     silent = {
         "images": not (ds.images.file != "").any() and not ds.images.width.any(),
-        "categories": not any(c.name or c.spellings for c in ds.categories),
+        "categories": all(c.keys == ("id",) for c in ds.categories),  # those that annotations imply
         "annotations": not len(ds),
     }
     return [part for part, quiet in silent.items() if not (quiet and ds.rest.keys)]
@@ -71,7 +71,7 @@ def _listed(rows: list[Any], listing: NDArray[np.int64] | None) -> list[Any]:
 
 def _image_columns(images: Images) -> dict[str, Column]:
     n = len(images)
-    own = {
+    own: dict[str, Column] = {
         "id": _always(images.id.tolist(), n),
         "file_name": _known(images.file.tolist(), np.array([f != "" for f in images.file], bool), n),
         "width": _known(images.width.tolist(), images.width > 0, n),
@@ -85,7 +85,7 @@ def _instance_columns(ds: PoseDataset) -> dict[str, Column]:
     category_ids = [c.id for c in ds.categories]
     counted = np.where(own.recorded >= 0, own.recorded, own.labelled.sum(1))
     has_points = own.annotated.any(1)
-    columns = {
+    columns: dict[str, Column] = {
         "id": _always(own.id.tolist(), n),
         "image_id": _always(ds.images.id[own.image].tolist(), n),
         "category_id": _always([category_ids[c] for c in own.category.tolist()], n),
@@ -167,9 +167,13 @@ def _rows(columns: dict[str, Column], table: Table) -> list[dict[str, Any]]:
     """Row dictionaries: first the keys of the source in its order, then what has been learned since."""
     plan = _plan(columns, table.rest)
     values = {key: column[0] for key, column in columns.items()}
+    said = {key: column[1].tolist() for key, column in columns.items()}
     rows = []
     for i, text in enumerate(table.rest.rows()):
         kept = msgspec.json.decode(text, type=dict[str, Raw]) if text else {}
+        for key in kept.keys() & said.keys():
+            if said[key][i]:
+                del kept[key]  # the column has learned more since
         rows.append({key: kept[key] if key in kept else values[key][i] for key in plan(i, kept)})
     return rows
 

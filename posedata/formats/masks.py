@@ -38,7 +38,7 @@ def with_mask_area(ds: PoseDataset) -> PoseDataset:
 def mask_area(segmentation: Any, height: int, width: int) -> float:
     """Pixels inside a COCO segmentation: polygons (a flat one too, as CMU writes them), or an RLE of either kind."""
     if isinstance(segmentation, dict):
-        counts, size = segmentation.get("counts"), segmentation.get("size")
+        counts, size = (segmentation.get(key, None) for key in ("counts", "size"))
         _check_size(size)
         runs = _runs(counts) if isinstance(counts, str) else counts
         if not isinstance(runs, list) or any(type(c) is not int or c < 0 for c in runs) or sum(runs) != size[0] * size[1]:
