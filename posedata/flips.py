@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .dataset import PoseDataset
 from .errors import DataError
+from .rest import Rest
 from .schema import Schema
 
 __all__ = ["flip_boxes", "flip_dataset", "flip_points"]
@@ -36,5 +37,11 @@ def flip_dataset(ds: PoseDataset) -> PoseDataset:
     if len(ds) and width.min() <= 0:
         raise DataError(ds.name, "images of unknown width", "a mirror needs it; read it from the pictures first")
     points = flip_points(ds.instances.keypoints, ds.schema, width)
-    own = replace(ds.instances, keypoints=points, annotated=ds.instances.annotated[:, ds.schema.mirror], bbox=flip_boxes(ds.instances.bbox, width), rest=None)
+    own = replace(
+        ds.instances,
+        keypoints=points,
+        annotated=ds.instances.annotated[:, ds.schema.mirror],
+        bbox=flip_boxes(ds.instances.bbox, width),
+        rest=Rest.empty(len(ds)),
+    )
     return replace(ds, instances=own, provenance=ds.provenance.then("flipped left to right"))

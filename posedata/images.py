@@ -24,6 +24,8 @@ __all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "open_imag
 LEFT, RIGHT, MIDDLE = (255, 138, 61), (64, 156, 255), (122, 220, 120)
 """Warm is the body's own left, cool its right; orange and blue stay apart for colour-blind eyes."""
 PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (150, 148, 142)
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "MPO", "JPEG2000", "AVIF")
+"""Pictures and nothing else: EPS, which Pillow also opens, is a program."""
 _SMOOTH = 2
 """Lines are drawn this much larger, then shrunk: Pillow's own have no soft edge."""
 
@@ -43,7 +45,7 @@ def open_image(images: Images, row: int) -> Image.Image:
     """The picture of one row, decoded, as RGB. Stored orientation marks are left alone: annotations count stored pixels."""
     path = image_path(images, row)
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as picture:
             return picture.convert("RGB")
     except FileNotFoundError:
         raise FormatError(brief(str(path), 200), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
@@ -58,6 +60,13 @@ def save_picture(picture: Image.Image, path: str | Path) -> Path:
     if path.suffix.lower() not in kinds:
         raise FormatError(str(path), f"no picture ends in {path.suffix!r}", "write .png, .jpg or .webp")
     return write_with(path, lambda temporary: picture.save(temporary, kinds[path.suffix.lower()]))
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those of `_FORMATS` that this Pillow was built with."""
+    Image.init()
+    return tuple(f for f in _FORMATS if f in Image.OPEN)
 
 
 def draw_pose(picture: Image.Image, schema: Schema, keypoints: NDArray[np.float64], labelled: NDArray[np.bool_], width: float = 2.0) -> Image.Image:
@@ -94,7 +103,7 @@ def _draw_one(
             line = (*xy[a], *xy[b])
             pen.line(line, fill=INK, width=max(2, round(width * 1.9)))
             pen.line(line, fill=colours[a] if colours[a] == colours[b] else MIDDLE, width=max(1, round(width)))
-    for row in np.flatnonzero(known):
+    for row in np.flatnonzero(known).tolist():
         _dot(pen, xy[row], width * 1.5, colours[row], hollow=v[row] == 1)
 
 

@@ -70,13 +70,13 @@ class Predictions(Table):
         self._refuse(half_known(xy).any(1), "one of x and y is NaN", "an absent point has both")
         self._refuse(np.isinf(xy).any((1, 2)), "infinite coordinates", "an absent point is NaN, NaN")
         self._refuse(~np.isfinite(self.keypoints[..., 2]).all(1), "confidence that is no number", "without one, 1 does")
-        self._refuse(np.asarray(half_known(self.bbox) | np.isinf(self.bbox).any(1)), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
+        self._refuse(half_known(self.bbox) | np.isinf(self.bbox).any(1), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
         self._refuse(~np.isfinite(self.score), "score that is no number", "without one, 1 does")
         unknown = set(self.header) - set(HEADER_FIELDS)
         if unknown:
             raise DataError("Predictions.header", f"unknown field {min(unknown)!r}", did_you_mean(min(unknown), HEADER_FIELDS))
 
-    def _refuse(self, bad: NDArray[np.bool_], seen: str, cure: str) -> None:
+    def _refuse(self, bad: Any, seen: str, cure: str) -> None:
         if bad.any():
             raise DataError(f"Predictions row {self.row[bad][0]}", seen, cure)
 
@@ -179,7 +179,8 @@ class Collector:
         parts = [p for p in self._parts if len(p["image"])] or [empty]
         if any(p["truth"].dtype == object for p in parts):
             parts = [{**p, "truth": np.full(len(p["truth"]), "", object)} if (p["truth"] == _NONE).all() else p for p in parts]
-        return Predictions(schema=self.schema, header=self.header, **{name: np.concatenate([p[name] for p in parts]) for name in empty})
+        columns: dict[str, Any] = {name: np.concatenate([p[name] for p in parts]) for name in empty}
+        return Predictions(schema=self.schema, header=self.header, **columns)
 
 
 _NONE = -1

@@ -279,7 +279,7 @@ def _odd_ids(array: NDArray[Any]) -> list[Any]:
     return [v for v, k in zip(array.flat, kinds, strict=True) if k is rare][:1]
 
 
-def _refuse(bad: NDArray[np.bool_], ids: NDArray[Any], where: str, seen: str, cure: str) -> None:
+def _refuse(bad: Any, ids: NDArray[Any], where: str, seen: str, cure: str) -> None:
     if bad.any():
         raise DataError(where, f"{seen} in instance {first_few(ids[bad], between=', ')}", cure)
 

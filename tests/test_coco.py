@@ -297,7 +297,7 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, own_cache: Path, keep_sma
     file.write_text(json.dumps(everything()))
     expected = read_coco(file)
     for damage in (lambda p: p.write_bytes(b""), lambda p: p.write_bytes(p.read_bytes()[:-3]), lambda p: p.unlink()):
-        for name in ("columns.bin", "header.json"):
+        for name in ("columns.bin", "header"):
             damage(next((own_cache / "columns").iterdir()) / name)
             assert equal(read_coco(file), expected)
             assert equal(read_coco(file), expected)

@@ -122,7 +122,7 @@ def test_take_follows_the_order_asked_for(rows: list[int]) -> None:
 def test_take_refuses_rows_twice_or_beyond() -> None:
     with pytest.raises(DataError, match="more than once"):
         poses().take([0, 0])
-    with pytest.raises(DataError, match="instance 5; there are 5"):
+    with pytest.raises(DataError, match="take: row 5; there are 5"):
         poses().take([5])
     assert poses().take([-1]).instances.id.tolist() == [5]
     assert len(poses().take([])) == 0

@@ -21,7 +21,7 @@ def read(source: str | Path, images: str | Path | None = None, schema: Schema | 
 
         if len(parts) > 3:
             raise PoseError(str(source), "too many parts", "synthetic[/CONFIG[/SPLIT]], for instance synthetic/person/val")
-        return synthesize(*parts[1:])
+        return synthesize(*parts[1:3])  # type: ignore[arg-type]  # at most two texts
     if path.suffix == ".parquet" or (there and _holds_parquet(path)):
         from .arrow import read_parquet
 

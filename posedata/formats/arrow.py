@@ -114,7 +114,7 @@ def _write(paths: Iterable[Path], schema: pa.Schema, pieces: Iterable[pa.Table])
 
 
 def _paths(table: pa.Table) -> list[str | None]:
-    return pc.struct_field(table["image"], "path").to_pylist()  # type: ignore[no-any-return]
+    return pc.struct_field(table["image"], "path").to_pylist()
 
 
 def _require_files(ds: PoseDataset, table: pa.Table) -> None:

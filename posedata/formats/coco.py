@@ -272,10 +272,15 @@ def _instances(rows: RowTable, asked: dict[str, str], images: Images | None, cat
         if "num_keypoints" in rows.rows[row]:
             rows.fault(row, "num_keypoints", f"{recorded[row]} points")
     meta = _meta(rows, asked)
-    own = {"bbox": rows.vectors("bbox", 4), "area": rows.numbers("area", np.nan), "crowd": rows.flags("iscrowd"), "ignore": rows.flags("ignore")}
+    own: dict[str, Any] = {
+        "bbox": rows.vectors("bbox", 4),
+        "area": rows.numbers("area", np.nan),
+        "crowd": rows.flags("iscrowd"),
+        "ignore": rows.flags("ignore"),
+    }
     _unique(ids, "$.annotations", rows.faults, rows.first)
     if rows.faults:
-        return Instances(image=np.zeros(0), keypoints=np.zeros((0, len(schema), 3)))  # a placeholder; the faults are raised before anyone sees it
+        return Instances(image=np.zeros(0, np.int64), keypoints=np.zeros((0, len(schema), 3)))  # a placeholder; the faults are raised before anyone sees it
     rest = _rest(rows.rows, {*INSTANCE_KEYS, *_meta_keys(meta, asked)}, kept)
     return Instances(id=ids, image=image, category=category, keypoints=keypoints, annotated=annotated, recorded=recorded, meta=meta, rest=rest, **own)
 
@@ -353,7 +358,7 @@ def _meta(rows: RowTable, asked: dict[str, str]) -> dict[str, NDArray[Any]]:
     return {name: values for name, values in columns.items() if values is not None}
 
 
-def _meta_keys(meta: dict[str, NDArray[Any]], asked: dict[str, str]) -> set[str]:
+def _meta_keys(meta: Mapping[str, NDArray[Any]], asked: dict[str, str]) -> set[str]:
     return {key for key, column in asked.items() if column in meta}
 
 

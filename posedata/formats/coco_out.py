@@ -23,7 +23,7 @@ from .rows import gc_paused
 
 __all__ = ["to_coco"]
 
-Column = tuple[list[Any], NDArray[np.bool_], NDArray[np.bool_]]
+Column = tuple[list[Any], Any, Any]
 """Values; where they say something; where they may stand if the source had the key."""
 
 _SOURCE_KEYS = {column: key for key, column in META.items()}
@@ -104,7 +104,7 @@ def _annotated(ds: PoseDataset) -> Column:
     """`annotated` of rows whose source lacks some of their category's points; the others need no word, unless the source had it."""
     values, partial = ["1" * len(ds.categories[c].points) for c in ds.instances.category.tolist()], np.zeros(len(ds), bool)
     for c, kind in enumerate(ds.categories):
-        places = [ds.schema.index(p) for p in kind.points]
+        places = np.array([ds.schema.index(p) for p in kind.points], np.intp)
         rows = np.flatnonzero((ds.instances.category == c) & ~ds.instances.annotated[:, places].all(1))
         partial[rows] = True
         for row, bits in zip(rows.tolist(), ds.instances.annotated[np.ix_(rows, places)].astype(int).tolist(), strict=True):
@@ -117,7 +117,7 @@ def _keypoint_lists(ds: PoseDataset) -> list[Any]:
     out: list[Any] = [None] * len(ds)
     for c, kind in enumerate(ds.categories):
         rows = np.flatnonzero(ds.instances.category == c)
-        places = [ds.schema.index(p) for p in kind.points]
+        places = np.array([ds.schema.index(p) for p in kind.points], np.intp)
         values = whole_as_int(ds.instances.keypoints[np.ix_(rows, places)].reshape(len(rows), 3 * len(places)))
         for row, value in zip(rows.tolist(), values, strict=True):
             out[row] = value

@@ -38,8 +38,7 @@ def with_mask_area(ds: PoseDataset) -> PoseDataset:
 def mask_area(segmentation: Any, height: int, width: int) -> float:
     """Pixels inside a COCO segmentation: polygons (a flat one too, as CMU writes them), or an RLE of either kind."""
     if isinstance(segmentation, dict):
-        counts, size = (segmentation.get(key, None) for key in ("counts", "size"))
-        _check_size(size)
+        counts, size = segmentation.get("counts"), _checked_size(segmentation.get("size"))
         runs = _runs(counts) if isinstance(counts, str) else counts
         if not isinstance(runs, list) or any(type(c) is not int or c < 0 for c in runs) or sum(runs) != size[0] * size[1]:
             raise ValueError("the runs of the RLE do not fill its frame")
@@ -81,9 +80,10 @@ def _check_polygon(polygon: Any) -> None:
         raise ValueError(f"a polygon holds numbers, none beyond {_FARTHEST:,}")
 
 
-def _check_size(size: Any) -> None:
-    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < _FARTHEST for s in size):
-        raise ValueError(f"a frame of size {brief(repr(size))}")
+def _checked_size(size: Any) -> list[int]:
+    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < 1 << 16 for s in size):
+        raise ValueError(f"size {brief(repr(size))} of the RLE")
+    return size
 
 
 def encode_mask(mask: Any) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def parse_results(data: bytes, schema: Schema | str | Path | None = None, where:
         parts = [_block(RowTable(rows, path, faults, first), known, header, extras) for first, rows in blocks]
         raise_faults(where, faults)
         empty = Predictions(
-            schema=known, header=header, image=np.zeros(0, np.int64), keypoints=np.zeros((0, len(known), 3)), score=np.zeros(0), row=np.zeros(0)
+            schema=known, header=header, image=np.zeros(0, np.int64), keypoints=np.zeros((0, len(known), 3)), score=np.zeros(0), row=np.zeros(0, np.int64)
         )
         return _joined(parts, where) if parts else empty
 
@@ -127,11 +127,11 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Se
     image, score = rows.ids("image_id"), rows.numbers("score", np.nan)
     category = rows.ids("category_id") if any("category_id" in row for row in rows.rows) else np.ones(n, np.int64)
     points = rows.vectors("keypoints", 3 * k).reshape(n, k, 3)
-    for row in np.flatnonzero(np.isnan(score)):
-        rows.fault(int(row), "score", "missing", "every record has a score")
-    for row in np.flatnonzero(np.isnan(points).any((1, 2))):
+    for row in np.flatnonzero(np.isnan(score)).tolist():
+        rows.fault(row, "score", "missing", "every record has a score")
+    for row in np.flatnonzero(np.isnan(points).any((1, 2))).tolist():
         if "keypoints" not in rows.rows[row]:
-            rows.fault(int(row), "keypoints", "missing", f"every record has {3 * k} numbers")
+            rows.fault(row, "keypoints", "missing", f"every record has {3 * k} numbers")
     bbox = rows.vectors("bbox", 4)
     truth = rows.ids("truth_id", required=False)
     columns = {key: _extra(rows, key) for key in extras}
@@ -176,8 +176,8 @@ def _extra(rows: RowTable, key: str) -> NDArray[Any] | None:
 
 
 def _joined(parts: Sequence[Predictions], where: str) -> Predictions:
-    own = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("keypoints", "score", "bbox")}
-    ids = {name: _one_kind([getattr(p, name) for p in parts], name, where) for name in ("image", "category")}
+    own: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("keypoints", "score", "bbox")}
+    ids: dict[str, Any] = {name: _one_kind([getattr(p, name) for p in parts], name, where) for name in ("image", "category")}
     texts = any(p.truth.dtype == object for p in parts)
     unsaid = [np.full(len(p), "", object) if texts and p.truth.dtype != object and (p.truth == -1).all() else p.truth for p in parts]
     ids["truth"] = _one_kind(unsaid, "truth", where)
@@ -244,7 +244,7 @@ _NPZ = ("image", "category", "keypoints", "score", "bbox", "truth")
 
 def to_npz(p: Predictions, path: str | Path) -> Path:
     """Columns and header; nothing in it is a pickle."""
-    arrays = {name: _plain(getattr(p, name)) for name in _NPZ} | {f"meta.{k}": _plain(v) for k, v in p.meta.items()}
+    arrays: dict[str, Any] = {name: _plain(getattr(p, name)) for name in _NPZ} | {f"meta.{k}": _plain(v) for k, v in p.meta.items()}
     header = np.frombuffer(json.dumps(written_header(p), ensure_ascii=False).encode(), np.uint8)
 
     def write(temporary: Path) -> None:
