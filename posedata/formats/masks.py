@@ -48,7 +48,7 @@ def mask_area(segmentation: Any, height: int, width: int) -> float:
     polygons = [segmentation] if segmentation and not isinstance(segmentation[0], list) else segmentation
     if not height or not width:
         raise ValueError("its image has no width and height")
-    _check_size([height, width])
+    _checked_size([height, width])
     for polygon in polygons:
         _check_polygon(polygon)
     return float(coco_mask.area(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))))
@@ -81,8 +81,8 @@ def _check_polygon(polygon: Any) -> None:
 
 
 def _checked_size(size: Any) -> list[int]:
-    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < 1 << 16 for s in size):
-        raise ValueError(f"size {brief(repr(size))} of the RLE")
+    if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < _FARTHEST for s in size):
+        raise ValueError(f"a frame of size {brief(repr(size))}")
     return size
 
 
