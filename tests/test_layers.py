@@ -29,8 +29,8 @@ ROOMS = {
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "flips", "predictions",
-    "formats", "images", "synthetic", "cli",
+    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "flips", "predictions",
+    "catalog", "formats", "images", "synthetic", "datasets", "obtain", "cli",
 )  # fmt: skip
 
 
