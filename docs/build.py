@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from posedata.catalog import Entry, entry, list_datasets, source_text
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
@@ -23,6 +24,8 @@ def pages() -> dict[str, dict[str, str]]:
         "cli.md": {"commands": commands()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS)},
+        "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
+        "../README.md": {"datasets": dataset_table()},
     }
 
 
@@ -44,6 +47,51 @@ def schema_section(s: Schema) -> str:
         mirror = s.names[s.mirror[row]] if s.mirror[row] != row else ""
         lines.append(f"| {row} | {k.name} | {k.sigma:g} | {k.sigma_source} | {mirror} | {k.definition} |")
     return "\n".join([*lines, ""])
+
+
+def dataset_table() -> str:
+    rows = ["| name | what | schema | splits | licence |", "|---|---|---|---|---|"]
+    for name in list_datasets():
+        known = entry(name)
+        splits = "; ".join(f"{config}: {', '.join(parts)}" if len(known.splits) > 1 else ", ".join(parts) for config, parts in known.splits.items())
+        rows.append(f"| [`{name}`](docs/datasets.md#{name}) | {known.title} | {known.schema} | {splits} | {known.licence} |")
+    return "\n".join(rows)
+
+
+def dataset_card(name: str) -> str:
+    known = entry(name)
+    lines = [f"### {name}", "", f"{known.title}. `posedata.load_dataset({name!r}, ...)`", ""]
+    lines += [f"![the points of {s}](img/{s}.png)\n" for s in [known.schema] if s in SCHEMAS]
+    lines += [f"* **schema** {known.schema}" + (f"; sigmas: {known.sigmas}" if known.sigmas else ""), f"* **protocol** {known.protocol}"]
+    lines += [
+        f"* **licence** {known.licence}",
+        *([f"* **cite** {known.citation}"] if known.citation else []),
+        *([f"* **home** {known.homepage}"] if known.homepage else []),
+    ]
+    lines += [f"* **to get it** {source_text(s)}" for s in known.sources]
+    lines += [f"* {note}" for note in known.notes]
+    return "\n".join([*lines, "", *split_rows(known), *fault_rows(known), ""])
+
+
+def split_rows(known: Entry) -> list[str]:
+    rows = ["| config | split | images | instances | files, as first looked for |", "|---|---|---|---|---|"]
+    for config, parts in known.splits.items():
+        for split, part in parts.items():
+            images, instances = (f"{n:,}" for n in known.counts[f"{config}/{split}"]) if f"{config}/{split}" in known.counts else ("", "")
+            files = ", ".join(f"`{known.folders[0]}/{names[0]}`" for names in part.files) or "drawn or named by you"
+            rows.append(f"| {config} | {split} | {images} | {instances} | {files} |")
+    return rows
+
+
+def fault_rows(known: Entry) -> list[str]:
+    if not known.faults:
+        return []
+    return [
+        "",
+        "| known fault | what it is | fixed |",
+        "|---|---|---|",
+        *(f"| {f.name} | {f.text} | {'yes, unless `fixes=False`' if f.fix else ''} |" for f in known.faults),
+    ]
 
 
 def commands() -> str:

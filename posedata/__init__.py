@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .catalog import Entry, list_datasets, load_dataset
     from .dataset import Category, PoseDataset, Provenance, Sample, concat
-    from .errors import DataError, FormatError, PoseError, SchemaError
+    from .errors import CatalogError, DataError, FormatError, PoseError, SchemaError
     from .formats.akd import read_akd
     from .formats.arrow import from_hf, read_parquet
     from .formats.coco import read_coco
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 # Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
 _HOME = {
+    "catalog": ("Entry", "list_datasets", "load_dataset"),
     "dataset": ("Category", "PoseDataset", "Provenance", "Sample", "concat"),
-    "errors": ("DataError", "FormatError", "PoseError", "SchemaError"),
+    "errors": ("CatalogError", "DataError", "FormatError", "PoseError", "SchemaError"),
     "formats.akd": ("read_akd",),
     "formats.arrow": ("from_hf", "read_parquet"),
     "formats.coco": ("read_coco",),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +16,7 @@ from .version import __version__
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    help="Look at pose data, and change its form. SOURCE is a COCO or TechNumber .json, a .parquet file or folder, or synthetic[/CONFIG[/SPLIT]].",
+    help="Look at pose data, and change its form. SOURCE is a COCO or TechNumber .json, a .parquet file or folder, or a dataset's NAME[/CONFIG[/SPLIT]].",
 )
 @click.version_option(__version__, prog_name="posedata")
 def app() -> None: ...
@@ -90,6 +92,65 @@ def convert(
     path = _write(ds, Path(out), embed)
     values = {"in": source, "out": str(path), "name": ds.name, "schema": ds.schema.name, **_plain(ds)}
     emit(values, f"{path}: {len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}", as_json)
+
+
+@verb(app, name="list", short_help="Name the datasets we know.")
+def list_(as_json: bool, quiet: bool) -> None:
+    """Name the datasets load_dataset knows, with their schema and what of them is here."""
+    from .catalog import entry, list_datasets, present
+
+    rows = []
+    for name in list_datasets():
+        known = entry(name)
+        rows.append({"name": name, "title": known.title, "schema": known.schema, "configs": list(known.splits), "present": present(name, known)})
+    wide = max(len(r["name"]) for r in rows)
+    lines = [f"{r['name']:<{wide}}  {'here' if r['present'] else '-':<5} {r['title']} ({r['schema']})" for r in rows]
+    emit({"datasets": rows}, "\n".join(lines), as_json)
+
+
+@verb(app, short_help="Say all that is known of a dataset.")
+@click.argument("name")
+def info(name: str, as_json: bool, quiet: bool) -> None:
+    """Splits and counts, schema, sigmas, licence, citation, where to get it, and its known faults with what we do about them."""
+    from .catalog import describe, entry
+
+    values = describe(name, entry(name))
+    emit(values, "\n".join(_paragraphs(values)), as_json)
+
+
+@verb(app, short_help="Fetch a dataset.")
+@click.argument("name")
+@click.option("--config", metavar="NAME", help="Which configuration; the first one when not said.")
+@click.option("--only", metavar="FILE", multiple=True, help="Only this file (as `posedata info` names them); may be given several times.")
+@click.option("--root", metavar="FOLDER", help="Where datasets lie; else $POSEDATA_ROOT, else the cache.")
+def download(name: str, config: str | None, only: tuple[str, ...], root: str | None, as_json: bool, quiet: bool) -> None:
+    """Fetch what can be fetched, verify it, unpack it where load_dataset looks, and say what a person must do.
+
+    Interrupted downloads go on where they stopped. A file you put into ROOT/downloads yourself is verified and used.
+    """
+    from .obtain import obtain
+
+    done = obtain(name, config, root, only, quiet or as_json)
+    values = {"root": str(done.root), "fetched": list(done.fetched), "by_hand": list(done.by_hand), "present": list(done.present)}
+    lines = [
+        f"in {done.root}",
+        *(f"  fetched    {f}" for f in done.fetched),
+        *(f"  by hand    {h}" for h in done.by_hand),
+        f"  present    {', '.join(done.present) or 'no split yet'}",
+    ]
+    emit(values, "\n".join(lines), as_json)
+    if done.by_hand and not done.present:
+        raise SystemExit(1)
+
+
+def _paragraphs(values: Mapping[str, Any]) -> list[str]:
+    """A heading for each key, its values indented below."""
+    lines = [values["title"]]
+    for key, value in values.items():
+        if value and key not in ("title", "name"):
+            items = value if isinstance(value, list) else [value]
+            lines += [f"\n{key.replace('_', ' ')}", *(f"  {item}" for item in items)]
+    return lines
 
 
 def _read(source: str, images: str | None, schema: str | None) -> PoseDataset:

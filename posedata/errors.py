@@ -12,7 +12,7 @@ import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["DataError", "Fault", "FormatError", "PoseError", "SchemaError", "brief", "did_you_mean", "first_few", "needs"]
+__all__ = ["CatalogError", "DataError", "Fault", "FormatError", "PoseError", "SchemaError", "brief", "did_you_mean", "first_few", "needs"]
 
 
 class PoseError(ValueError):
@@ -32,6 +32,10 @@ class SchemaError(PoseError):
 
 class FormatError(PoseError):
     """A file that is not what it should be."""
+
+
+class CatalogError(PoseError):
+    """A dataset, configuration or split that is not there."""
 
 
 class DataError(PoseError):

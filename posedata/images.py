@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from .files import write_with
 from .schema import Schema
 from .tables import Images
 
-__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "open_image", "save_picture"]
+__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "image_size", "open_image", "save_picture"]
+
+T = TypeVar("T")
 
 LEFT, RIGHT, MIDDLE = (255, 138, 61), (64, 156, 255), (122, 220, 120)
 """Warm is the body's own left, cool its right; orange and blue stay apart for colour-blind eyes."""
@@ -43,10 +46,18 @@ def image_path(images: Images, row: int) -> Path:
 
 def open_image(images: Images, row: int) -> Image.Image:
     """The picture of one row, decoded, as RGB. Stored orientation marks are left alone: annotations count stored pixels."""
-    path = image_path(images, row)
+    return _opened(image_path(images, row), lambda picture: picture.convert("RGB"))
+
+
+def image_size(images: Images, row: int) -> tuple[int, int]:
+    """Width and height of the picture itself, read from its head without decoding it."""
+    return _opened(image_path(images, row), lambda picture: picture.size)
+
+
+def _opened(path: Path, take: Callable[[Image.Image], T]) -> T:
     try:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as picture:
-            return picture.convert("RGB")
+            return take(picture)
     except FileNotFoundError:
         raise FormatError(brief(str(path), 200), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
     except Exception as e:  # a broken picture fails in a dozen ways: struct.error, IndexError, EOFError, DecompressionBombError, ...

@@ -74,8 +74,8 @@ def test_real_cats_convert(real: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("show", "nowhere.json"), "nowhere.json: no such file or directory; check the path"),
-        (("show", "nowhere"), "neither a file nor a set that is known"),
-        (("show", "synthetic/cats"), "no configuration 'cats'"),
+        (("show", "nowhere"), "neither a file nor a dataset we know"),
+        (("show", "synthetic/cats"), "no configuration or split 'cats'"),
         (("show", "a.json", "-o", "a.tiff"), "no picture ends in '.tiff'"),
         (("show", "a.json", "--by", "colour"), "no column 'colour'"),
         (("convert", "a.json", "a.xml"), "no format ends in '.xml'"),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from docs.build import DOCS, drawn, filled, pages
-from posedata import SCHEMAS, Schema
+from posedata import SCHEMAS, Schema, list_datasets
+from posedata.catalog import entry
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -43,7 +44,7 @@ def test_schema_files_in_the_docs_are_schemas() -> None:
     assert found[0].mirror.tolist() == [0, 2, 1, 3]
 
 
-@pytest.mark.parametrize("page", ["cli.md", "schemas.md", "formats.md"])
+@pytest.mark.parametrize("page", pages())
 def test_generated_parts_are_up_to_date(page: str) -> None:
     text = (DOCS / page).read_text()
     assert filled(text, pages()[page]) == text, "run: make docs"
@@ -56,6 +57,13 @@ def test_every_schema_has_its_section_and_its_picture() -> None:
         assert (DOCS / "img" / f"{schema.name}.png").stat().st_size > 10_000
     for schema in SCHEMAS.values():
         assert f"`{schema.name}`" in text or f"### {schema.name}\n" in text or schema.name == "none"
+
+
+@pytest.mark.parametrize("name", list_datasets())
+def test_every_dataset_and_every_known_fault_is_documented(name: str) -> None:
+    card = (DOCS / "datasets.md").read_text().partition(f"### {name}\n")[2].partition("\n### ")[0]
+    assert all(f"| {fault.name} |" in card for fault in entry(name).faults)
+    assert entry(name).licence in card
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -52,6 +52,14 @@ def test_a_larger_number_begins_with_the_smaller_ones_scenes(drawn: Path) -> Non
     assert len(large.images) == SHARD + 3
 
 
+def test_a_damaged_shard_is_drawn_again(own_cache: Path) -> None:
+    first = synthesize("quadruped", "val", 3, size=64, workers=1).to_coco()
+    for name in ("header", "columns.bin"):
+        for damage in (lambda p: p.write_bytes(b""), lambda p: p.unlink()):
+            damage(next(own_cache.glob(f"synthetic/*/*/*/{name}")))
+            assert synthesize("quadruped", "val", 3, size=64, workers=1).to_coco() == first
+
+
 def test_splits_differ_and_can_be_joined(drawn: Path) -> None:
     parts = [synthesize("quadruped", split, 8, workers=1) for split in SPLITS]
     joined = concat(parts)

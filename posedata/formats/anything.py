@@ -1,11 +1,11 @@
-"""One door for every source: a file is known by its ending and its content, a built-in set by its name."""
+"""One door for every source: a file is known by its ending and its content, a dataset by its name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ..dataset import PoseDataset
-from ..errors import FormatError, PoseError
+from ..errors import FormatError, PoseError, did_you_mean
 from ..schema import Schema
 from .rows import parse_object, read_bytes
 
@@ -13,21 +13,15 @@ __all__ = ["read"]
 
 
 def read(source: str | Path, images: str | Path | None = None, schema: Schema | str | Path | None = None) -> PoseDataset:
-    """A dataset from a COCO or TechNumber JSON file, a Parquet file or folder, or `synthetic[/CONFIG[/SPLIT]]`."""
-    path, parts = Path(source), str(source).split("/")
+    """A dataset from a COCO or TechNumber JSON file, a Parquet file or folder, or by its name: NAME[/CONFIG[/SPLIT]]."""
+    path = Path(source)
     there = _exists(path)
-    if parts[0] == "synthetic" and not there:
-        from ..synthetic.build import synthesize
-
-        if len(parts) > 3:
-            raise PoseError(str(source), "too many parts", "synthetic[/CONFIG[/SPLIT]], for instance synthetic/person/val")
-        return synthesize(*parts[1:3])  # type: ignore[arg-type]  # at most two texts
+    if not there and path.suffix not in (".json", ".parquet"):
+        return _by_name(str(source))
     if path.suffix == ".parquet" or (there and _holds_parquet(path)):
         from .arrow import read_parquet
 
         return read_parquet(path)
-    if not there and not path.suffix:
-        raise FormatError(str(source), "neither a file nor a set that is known", "name a .json or .parquet file, or synthetic")
     if _is_akd(path):
         from .akd import read_akd
 
@@ -35,6 +29,23 @@ def read(source: str | Path, images: str | Path | None = None, schema: Schema | 
     from .coco import read_coco
 
     return read_coco(path, images, schema)
+
+
+def _by_name(source: str) -> PoseDataset:
+    from ..catalog import entry, list_datasets, load_split  # its readers are formats themselves
+
+    name, *rest = source.split("/")
+    if name not in list_datasets():
+        raise FormatError(source, "neither a file nor a dataset we know", did_you_mean(name, list_datasets()))
+    known = entry(name)
+    first = next(iter(known.splits))
+    if len(rest) > 2:
+        raise PoseError(source, "too many parts", "NAME[/CONFIG[/SPLIT]], for instance synthetic/person/val")
+    if len(rest) == 1 and rest[0] not in known.splits and rest[0].split("[")[0] not in known.splits[first]:
+        raise PoseError(source, f"no configuration or split {rest[0]!r}", did_you_mean(rest[0], [*known.splits, *known.splits[first]]))
+    config = rest[0] if rest and rest[0] in known.splits else first
+    split = rest[-1] if rest and rest[-1] != config else next(iter(known.splits[config]))
+    return load_split(name, rest[0] if len(rest) == 2 else config, split)
 
 
 def _exists(path: Path) -> bool:
@@ -51,12 +62,10 @@ def _holds_parquet(path: Path) -> bool:
 def _is_akd(path: Path) -> bool:
     """TechNumber's file keys both its tables by number; COCO's are lists."""
     try:
-        small = path.stat().st_size < 1 << 26
+        small = path.is_file() and path.stat().st_size < 1 << 26
     except (OSError, ValueError):
         return False
-    if not small or not path.is_file():
-        return False
-    data = read_bytes(path)
+    data = read_bytes(path) if small else b""
     if data.lstrip()[:1] != b"{" or b'"keypoints"' not in data:
         return False
     top = parse_object(data, str(path))

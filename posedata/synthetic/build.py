@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from PIL import Image
 from ..dataset import Category, PoseDataset, Provenance, concat
 from ..errors import DataError, PoseError, did_you_mean
 from ..files import cache_folder, write_folder
-from ..formats.cache import load_columns, save_columns
+from ..formats.cache import LAYOUT_VERSION, load_columns, save_columns
 from ..progress import bar
 from ..rest import Rest
 from ..schemas import SCHEMAS
@@ -47,10 +48,14 @@ def synthesize(
     The same seed, split and number give the same set everywhere; a larger `n` begins with the smaller one's scenes.
     """
     config, n = _checked(config, split, n, size, seed)
-    folder = cache_folder() / "synthetic" / f"v{DRAWING_VERSION}" / f"{config}-{split}-{size}px-seed{seed}"
+    folder = cache_folder() / "synthetic" / f"v{DRAWING_VERSION}.{LAYOUT_VERSION}" / f"{config}-{split}-{size}px-seed{seed}"
     shards = [folder / f"{i:05d}" for i in range(-(-n // SHARD))]
     _draw_missing(shards, (config, split, size, seed), min(workers or os.cpu_count() or 1, 16), quiet)
-    ds = concat([_with_folder(load_columns(shard), shard) for shard in shards], name=f"synthetic/{config} {split}") if shards else _empty(config, split)
+    ds = (
+        concat([_with_folder(_loaded(shard, (config, split, size, seed)), shard) for shard in shards], name=f"synthetic/{config} {split}")
+        if shards
+        else _empty(config, split)
+    )
     return replace(ds.take_images(np.arange(n)), provenance=Provenance(steps=(f"synthesize({config!r}, {split!r}, {n}, size={size}, seed={seed})",)))
 
 
@@ -74,6 +79,16 @@ def _draw_missing(shards: Sequence[Path], what: tuple[str, str, int, int], worke
                 advance(SHARD)
         else:
             _draw_in_processes(missing, what, workers, advance)
+
+
+def _loaded(shard: Path, what: tuple[str, str, int, int]) -> PoseDataset:
+    """The columns of one shard; a damaged one is drawn again."""
+    try:
+        return load_columns(shard)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.DecodeError):
+        shutil.rmtree(shard, ignore_errors=True)
+        draw_shard(shard, what)
+        return load_columns(shard)
 
 
 def _draw_in_processes(missing: Sequence[Path], what: tuple[str, str, int, int], workers: int, advance: Callable[[int], None]) -> None:

@@ -1,0 +1,330 @@
+"""The catalogue: load_dataset, and what is known of every dataset. One dataset is one file in posedata/datasets/."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .dataset import PoseDataset, concat
+from .download.remote import Remote
+from .errors import CatalogError, PoseError, brief, did_you_mean, first_few
+from .files import cache_folder
+
+__all__ = ["Entry", "Found", "KnownFault", "Part", "Source", "entry", "list_datasets", "load_dataset"]
+
+ENTRY_POINTS = "posedata.datasets"
+"""Group under which another distribution names a module with an ENTRY."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to get: fetched by us, or by a person who reads `how`."""
+
+    what: str
+    size: str = ""
+    """As a person says it: "3.4 GB"."""
+    remote: Remote | None = None
+    page: str = ""
+    how: str = ""
+    """What a person does where we cannot: which form, which folder of a drive, what goes where."""
+    into: str = "."
+    """Folder, below the root, that an archive is unpacked into, or a single file put."""
+    configs: tuple[str, ...] = ()
+    """Configurations that need it; empty for all."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where the files of one split lie, below the dataset's folder: candidates in the order they are tried."""
+
+    files: tuple[tuple[str, ...], ...]
+    """For each file needed, the names it has in the wild."""
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of one split, found."""
+
+    config: str
+    split: str
+    files: tuple[Path, ...]
+    images: Path | None
+    fixes: bool = True
+
+
+@dataclass(frozen=True)
+class KnownFault:
+    """Something wrong or odd in the published files, and what is done about it."""
+
+    name: str
+    text: str
+    fix: Callable[[PoseDataset], tuple[PoseDataset, int]] | None = None
+    """Repairs it where it is there, and counts; None for what is only known, or handled while reading."""
+
+
+Reader = Callable[..., PoseDataset]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is known of one dataset."""
+
+    title: str
+    schema: str
+    protocol: str
+    splits: Mapping[str, Mapping[str, Part]]
+    """config -> split -> where its files are; the first config is the default."""
+    read: Reader
+    """(Found, **options) -> PoseDataset"""
+    folders: tuple[str, ...] = ()
+    """Names its folder has in the wild."""
+    sources: tuple[Source, ...] = ()
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """`config/split` -> published (images, instances)."""
+    licence: str = "unknown"
+    citation: str = ""
+    homepage: str = ""
+    sigmas: str = ""
+    faults: tuple[KnownFault, ...] = ()
+    notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Splits that people ask for and that are not there: what to do instead."""
+
+
+def load_dataset(
+    name: str, config: str | None = None, split: str | None = None, root: str | Path | None = None, fixes: bool = True, **options: Any
+) -> PoseDataset | dict[str, PoseDataset]:
+    """A dataset by its name; without `split` a dict of its splits.
+
+    `split` may slice and join: "train[:10%]", "val[20:40]", "train+val". Files are looked for in `root`, then
+    $POSEDATA_ROOT, then ./data, then the cache. `fixes` repairs known faults of the published files, by name and on record.
+    """
+    known = entry(name)
+    chosen = _config(name, known, config)
+    if split is None:
+        parts = _present_splits(name, known, chosen, root) or tuple(known.splits[chosen])
+        return {s: _load(name, known, chosen, s, root, fixes, options) for s in parts}
+    return load_split(name, chosen, split, root, fixes, **options)
+
+
+def load_split(name: str, config: str, split: str, root: str | Path | None = None, fixes: bool = True, **options: Any) -> PoseDataset:
+    """`load_dataset` for one split, or for slices and sums of them."""
+    known = entry(name)
+    chosen = _config(name, known, config)
+    pieces = [_sliced(_load(name, known, chosen, which, root, fixes, options), piece, cut) for piece, which, cut in _pieces(name, known, chosen, split)]
+    return pieces[0] if len(pieces) == 1 else concat(pieces, name=f"{name}/{chosen} {split}")
+
+
+def list_datasets() -> list[str]:
+    """The names load_dataset knows, ours and those other distributions bring."""
+    from . import datasets
+
+    own = [m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_")]
+    return sorted({*own, *(point.name for point in _foreign())})
+
+
+@cache
+def entry(name: str) -> Entry:
+    """What is known of a dataset."""
+    for point in _foreign():
+        if point.name == name:
+            return _entry_of(point.load(), name)
+    if name not in list_datasets():
+        raise CatalogError(
+            brief(name), "no such dataset", f"{did_you_mean(str(name), list_datasets())}; a file of your own: load_dataset('coco_json', path=...)"
+        )
+    return _entry_of(importlib.import_module(f"{__package__}.datasets.{name}"), name)
+
+
+def _entry_of(module: Any, name: str) -> Entry:
+    found = getattr(module, "ENTRY", module)
+    if not isinstance(found, Entry):
+        raise CatalogError(name, "its module has no ENTRY", "an entry point names a module with ENTRY = Entry(...)")
+    return found
+
+
+def _foreign() -> tuple[metadata.EntryPoint, ...]:
+    return tuple(metadata.entry_points(group=ENTRY_POINTS))
+
+
+def _config(name: str, known: Entry, config: str | None) -> str:
+    if config is None:
+        return next(iter(known.splits))
+    if config not in known.splits:
+        raise CatalogError(name, f"no configuration {brief(config)!r}", did_you_mean(str(config), known.splits))
+    return config
+
+
+_PIECE = re.compile(r"(?P<split>[^\[\]]+?)(?:\[(?P<low>\d+%?)?:(?P<high>\d+%?)?\])?")
+
+
+def _pieces(name: str, known: Entry, config: str, text: str) -> list[tuple[str, str, tuple[str | None, str | None]]]:
+    """(as written, split, slice) for each term of "train[:10%]+val"."""
+    found = []
+    for piece in str(text).split("+"):
+        match = _PIECE.fullmatch(piece.strip())
+        if match is None:
+            raise CatalogError(f"{name}: split", f"cannot read {brief(piece)!r}", "write train, train[:10%], val[20:40], train+val")
+        if match["split"] not in known.splits[config]:
+            raise CatalogError(
+                f"{name}/{config}",
+                f"no split {brief(match['split'])!r}",
+                known.missing.get(match["split"]) or did_you_mean(match["split"], known.splits[config]),
+            )
+        found.append((piece.strip(), match["split"], (match["low"], match["high"])))
+    return found
+
+
+def _sliced(ds: PoseDataset, piece: str, cut: tuple[str | None, str | None]) -> PoseDataset:
+    """Images from..to of the split, by number or by percent."""
+    if cut == (None, None):
+        return ds
+    n = len(ds.images)
+
+    def place(text: str | None, default: int) -> int:
+        if text is None:
+            return default
+        return min(n, round(int(text[:-1]) / 100 * n) if text.endswith("%") else int(text))
+
+    kept = ds.take_images(np.arange(place(cut[0], 0), max(place(cut[0], 0), place(cut[1], n))))
+    return replace(kept, name=ds.name.rpartition(" ")[0] + " " + piece if " " in ds.name else ds.name)
+
+
+def _load(name: str, known: Entry, config: str, split: str, root: str | Path | None, fixes: bool, options: Mapping[str, Any]) -> PoseDataset:
+    found = find(name, known, config, split, root)
+    if found is None:
+        raise absent(name, known, config, split, root)
+    try:
+        ds = known.read(replace(found, fixes=fixes), **options)
+    except TypeError as e:
+        if "unexpected keyword" not in str(e) and "required" not in str(e):
+            raise
+        raise CatalogError(f"load_dataset({name!r})", brief(str(e).partition("() ")[2] or str(e), 100), "see posedata info " + name) from None
+    _say_licence(name, known)
+    return replace(_fixed(ds, known) if fixes else ds, name=f"{name}/{config} {split}" if len(known.splits) > 1 else f"{name} {split}")
+
+
+def _fixed(ds: PoseDataset, known: Entry) -> PoseDataset:
+    for fault in known.faults:
+        if fault.fix is not None:
+            ds, count = fault.fix(ds)
+            if count:
+                ds = record_fix(ds, fault.name, count)
+    return ds
+
+
+def record_fix(ds: PoseDataset, name: str, count: int) -> PoseDataset:
+    """The dataset with a fix written into its provenance."""
+    return replace(ds, provenance=replace(ds.provenance, fixes=(*ds.provenance.fixes, f"{name} ({count:,})")))
+
+
+_said: set[str] = set()
+
+
+def _say_licence(name: str, known: Entry) -> None:
+    """Licence and citation, once for each process, on stderr, where a person looks."""
+    if name not in _said and known.citation and sys.stderr.isatty():
+        print(f"{name}: licence {known.licence}; cite {known.citation}", file=sys.stderr)
+    _said.add(name)
+
+
+# -- where files are ---------------------------------------------------------------------------------
+
+
+def roots(root: str | Path | None) -> list[Path]:
+    """Where files are looked for, in order."""
+    own = os.environ.get("POSEDATA_ROOT")
+    places = [Path(root)] if root is not None else [*([Path(own)] if own else []), Path("data")]
+    return [*places, cache_folder() / "datasets"]
+
+
+def find(name: str, known: Entry, config: str, split: str, root: str | Path | None) -> Found | None:
+    """The files of one split in the first place that has them all."""
+    part = known.splits[config][split]
+    if not part.files:
+        return Found(config, split, (), None)
+    for place in places(name, known, root):
+        files = [_first(place, names) for names in part.files]
+        if all(files):
+            return Found(config, split, tuple(f for f in files if f), _first(place, part.images))
+    return None
+
+
+def places(name: str, known: Entry, root: str | Path | None) -> list[Path]:
+    """Folders that may be the dataset's: its names below each root, then the root itself."""
+    return [r / folder if folder else r for r in roots(root) for folder in (*known.folders, *(() if name in known.folders else (name,)), "")]
+
+
+def _first(place: Path, names: Sequence[str]) -> Path | None:
+    return next((place / n for n in names if (place / n).exists()), None)
+
+
+def _present_splits(name: str, known: Entry, config: str, root: str | Path | None) -> tuple[str, ...]:
+    """Splits whose files are there; none raises the help for the first one."""
+    return tuple(s for s in known.splits[config] if find(name, known, config, s, root) is not None)
+
+
+def absent(name: str, known: Entry, config: str, split: str, root: str | Path | None) -> PoseError:
+    """What to do when the files are not there."""
+    part = known.splits[config][split]
+    looked = first_few(list(roots(root)), 4, ", ")
+    folder = known.folders[0] if known.folders else name
+    wanted = " and ".join(f"{folder}/{names[0]}" for names in part.files)
+    needed = [s for s in known.sources if not s.configs or config in s.configs]
+    get = "; ".join(map(source_text, needed))
+    fetchable = any(s.remote for s in needed)
+    way = f"posedata download {name}" + (f", or by hand: {get}" if get else "") if fetchable else get
+    return CatalogError(f"{name}/{config} {split}", f"no {wanted} under {looked}", f"{way}; licence {known.licence}; see docs/datasets.md#{name}")
+
+
+def source_text(source: Source) -> str:
+    """One source in words: what, how large, from where, and what to do."""
+    size = f" ({source.size})" if source.size else ""
+    url = source.remote.url if source.remote else source.page
+    return f"{source.what}{size}" + (f" from {url}" if url else "") + (f": {source.how}" if source.how else "")
+
+
+# -- what is known, in plain values ------------------------------------------------------------------
+
+
+def present(name: str, known: Entry, root: str | Path | None = None) -> list[str]:
+    """`config/split` of what load_dataset finds."""
+    return [f"{config}/{split}" for config, splits in known.splits.items() for split in splits if find(name, known, config, split, root) is not None]
+
+
+def describe(name: str, known: Entry) -> dict[str, Any]:
+    """An entry as plain values, for people and programs."""
+    here = present(name, known)
+    splits = []
+    for config, parts in known.splits.items():
+        for split in parts:
+            counts = known.counts.get(f"{config}/{split}")
+            said = f": {counts[0]:,} images, {counts[1]:,} instances" if counts else ""
+            splits.append(f"{config}/{split}{said}" + (" (here)" if f"{config}/{split}" in here else ""))
+    return {
+        "name": name,
+        "title": known.title,
+        "schema": known.schema,
+        "splits": splits,
+        "sigmas": known.sigmas,
+        "protocol": known.protocol,
+        "licence": known.licence,
+        "citation": known.citation,
+        "homepage": known.homepage,
+        "looked_for_in": [str(p) for p in places(name, known, None)][:6] if known.sources else [],
+        "sources": [source_text(s) for s in known.sources],
+        "known_faults": [f"{f.name}: {f.text}" + (" Fixed unless fixes=False." if f.fix else "") for f in known.faults],
+        "notes": list(known.notes),
+    }

@@ -1,0 +1,52 @@
+"""Animal Keypoints Dataset: TechNumber's cats, 16 points along the spine and legs."""
+
+from __future__ import annotations
+
+from ..catalog import Entry, Found, KnownFault, Part, Source
+from ..dataset import PoseDataset
+from ..download.remote import drive
+from ..formats.akd import read_akd
+
+
+def read(found: Found) -> PoseDataset:
+    return read_akd(found.files[0], found.images)
+
+
+def without_garbage(ds: PoseDataset) -> tuple[PoseDataset, int]:
+    """A cat none of whose sixteen points lies on its picture was never annotated; it goes, with its picture."""
+    nowhere = ds.outside.all(1)
+    return (ds.where(~nowhere).without_empty(), int(nowhere.sum())) if nowhere.any() else (ds, 0)
+
+
+def _part(split: str) -> Part:
+    return Part(((f"{split}/keypoints_annotations.json", f"{split}/{split}_keypoints_annotations.json"),), (f"{split}/labeled", f"{split}/images"))
+
+
+ENTRY = Entry(
+    title="TechNumber's Animal Keypoints Dataset (cats)",
+    schema="akd16",
+    protocol="akd",
+    folders=("akd/cats", "dataset/cats", "technumber_cats", "akd"),  # as downloaded; as in the course's repository; as people rename it
+    splits={"default": {split: _part(split) for split in ("train", "test")}},
+    read=read,
+    sources=(
+        Source(
+            "akd",
+            remote=drive("1_pnZohJ4A65uWX7UBTWMTct1lPOLPLl8", "akd.zip", md5="1720a863fa30aa6d3321b6d139b42703"),
+            how="unpack it into data/, which gives data/akd/cats/",
+        ),
+    ),
+    counts={"default/train": (138, 138), "default/test": (24, 24)},
+    licence="none stated",
+    citation="TechNumber, github.com/TechNumber/pytorch_animal_pose_estimation",
+    homepage="https://github.com/TechNumber/pytorch_animal_pose_estimation",
+    sigmas="assumed: the authors score by PCK and give none",
+    missing=dict.fromkeys(("val", "validation"), "there is none; take folds of train: split='train[20%:]' to learn from and 'train[:20%]' to choose by"),
+    faults=(
+        KnownFault("garbage-entry", "train entry 137 (post_5bf5e3643fe86.jpg) has all its points at the same place outside the picture.", without_garbage),
+        KnownFault("x-y-order", "the README says (y, x, visibility); the numbers are x, y, as the authors' own code reads them."),
+        KnownFault("visibility", "0 is hidden but located, 1 is seen; here they are 1 and 2."),
+        KnownFault("odd-names", "file names hold Cyrillic letters, quotes and pieces of HTML; the downloaded archive renames them, points unchanged."),
+    ),
+    notes=("The other cat set, HKU's with AP-10K's 17 points, is `cat`.", "No boxes, no areas: one cat on each picture."),
+)

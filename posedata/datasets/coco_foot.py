@@ -1,0 +1,109 @@
+"""COCO with feet: CMU's six foot points joined to COCO's seventeen, by image and annotation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..catalog import Entry, Found, KnownFault, Part, Source
+from ..dataset import PoseDataset
+from ..download.remote import Remote
+from ..errors import FormatError, first_few
+from ..formats.cmu import read_cmu
+from ..formats.coco import read_coco
+from ..schemas import COCO17, COCO_FOOT23
+from .coco import archive
+
+_HOST = "http://posefs1.perception.cs.cmu.edu/OpenPose/datasets/foot"
+
+
+def read(found: Found) -> PoseDataset:
+    feet = read_cmu(found.files[0], found.images, fixes=found.fixes)
+    if found.config == "feet":
+        return feet
+    if feet.schema.same_points(COCO_FOOT23):
+        return replace(feet, provenance=feet.provenance.then("the foot file holds all 23 points; nothing was joined"))
+    return join(feet, read_coco(found.files[1], found.images, COCO17))
+
+
+def join(feet: PoseDataset, bodies: PoseDataset) -> PoseDataset:
+    """COCO's people on the images of the foot file, with their feet where image and annotation id agree.
+
+    People without a partner keep their body; their feet are not annotated. A foot record that has no body of its id on its
+    image, or whose box is another one, is an orphan: it is joined to nobody, and named in the provenance.
+    """
+    kept = bodies.where(image_id=feet.images.id.tolist())
+    partner = _partners(feet, kept)
+    orphans = feet.instances.id[partner < 0]
+    own = kept.as_schema(COCO_FOOT23)
+    keypoints, annotated = own.instances.keypoints.copy(), own.instances.annotated.copy()
+    rows, places = partner[partner >= 0], np.array([COCO_FOOT23.index(n) for n in feet.schema.names])
+    keypoints[np.ix_(rows, places)] = feet.instances.keypoints[partner >= 0]
+    annotated[np.ix_(rows, places)] = True
+    steps = (
+        f"the foot file holds {len(feet.schema)} points; joined {len(rows):,} of {len(feet):,} feet to {len(kept):,} bodies on {len(kept.images):,} images",
+        *([f"orphans, joined to nobody: {first_few(orphans.tolist(), 20, ', ')}"] if len(orphans) else []),
+        *([f"images of the foot file that COCO's lacks: {first_few(_lacking(feet, kept), 20, ', ')}"] if len(_lacking(feet, kept)) else []),
+    )
+    provenance = replace(feet.provenance, files=feet.provenance.files + bodies.provenance.files, steps=steps)
+    return replace(own, instances=replace(own.instances, keypoints=keypoints, annotated=annotated), provenance=provenance)
+
+
+def _partners(feet: PoseDataset, bodies: PoseDataset) -> np.ndarray:
+    """(feet,) row of the body with the same annotation id on the same image with the same box, else -1."""
+    if not len(bodies) or not len(feet):
+        return np.full(len(feet), -1)
+    if feet.instances.id.dtype != bodies.instances.id.dtype:
+        raise FormatError("coco_foot", "annotation ids of feet and bodies are of different kinds", "are both files COCO's?")
+    order = np.argsort(bodies.instances.id, kind="stable")
+    row = order[np.searchsorted(bodies.instances.id[order], feet.instances.id).clip(0, len(order) - 1)]
+    same_id = bodies.instances.id[row] == feet.instances.id
+    same_image = bodies.images.id[bodies.instances.image[row]] == feet.images.id[feet.instances.image]
+    # CMU's boxes are COCO's own, rounded to two places
+    other_box = (np.abs(bodies.instances.bbox[row] - feet.instances.bbox) > 1).any(1)
+    return np.where(same_id & same_image & ~other_box, row, -1)
+
+
+def _lacking(feet: PoseDataset, kept: PoseDataset) -> list[object]:
+    return sorted(set(feet.images.id.tolist()) - set(kept.images.id.tolist()))
+
+
+def _part(split: str, joined: bool) -> Part:
+    name = f"person_keypoints_{split}2017_foot_v1.json"
+    feet = (f"annotations/{name}", name, f"coco_foot/{name}")
+    body = (f"annotations/person_keypoints_{split}2017.json", f"person_keypoints_{split}2017.json", f"../coco/annotations/person_keypoints_{split}2017.json")
+    return Part((feet, body) if joined else (feet,), (f"{split}2017", f"../coco/{split}2017"))
+
+
+def _archive(split: str) -> Source:
+    name = f"person_keypoints_{split}2017_foot_v1.zip"
+    return Source(
+        name,
+        remote=Remote(f"{_HOST}/{name}", name),
+        into="coco_foot/annotations",
+        how="often down; github Eva20150932/coco-foot-and-leg mirrors the JSON files",
+    )
+
+
+ENTRY = Entry(
+    title="COCO with CMU's feet",
+    schema="coco_foot23",
+    protocol="coco_foot",
+    folders=("coco_foot", "coco", "COCO"),
+    splits={"joined": {s: _part(s, True) for s in ("train", "val")}, "feet": {s: _part(s, False) for s in ("train", "val")}},
+    read=read,
+    sources=(_archive("train"), _archive("val"), *(archive(name, "joined") for name in ("annotations_trainval2017.zip", "val2017.zip", "train2017.zip"))),
+    licence="COCO's (CC BY 4.0 for annotations); CMU states none for the feet",
+    citation="Cao et al., OpenPose: Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, TPAMI 2019",
+    homepage="https://cmu-perceptual-computing-lab.github.io/foot_keypoint_dataset/",
+    sigmas="COCO's, and WholeBody's measured foot sigmas; coco_foot23_062 takes feet for wrists",
+    faults=(
+        KnownFault("dict-categories", "categories is an object, not a list, in CMU's original files (openpose issue #1044); read as the list it should be."),
+        KnownFault("six-or-23", "val holds the six foot points alone, train all 23; whichever it is, is told in the provenance."),
+        KnownFault("body-count", "num_keypoints still counts the body."),
+        KnownFault("flat-polygons", "segmentation is one flat list instead of a list of lists; read as one polygon."),
+        KnownFault("float-ids", "ids from a million on are written as 1.731118E+6; read as whole numbers."),
+        KnownFault("clipped", "coordinates are rounded and clipped to 1..width, so that x may equal the width; v is only 0 or 2."),
+    ),
+)
