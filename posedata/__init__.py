@@ -9,12 +9,14 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .catalog import Entry, list_datasets, load_dataset
-    from .dataset import Category, PoseDataset, Provenance, Sample, concat
+    from .category import Category, Provenance
+    from .dataset import PoseDataset, Sample
     from .errors import CatalogError, DataError, FormatError, PoseError, SchemaError
     from .formats.akd import read_akd
     from .formats.arrow import from_hf, read_parquet
     from .formats.coco import read_coco
     from .formats.results import read_predictions
+    from .joining import concat
     from .mapping import Mapping, mapping_between, read_mapping
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 # Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
 _HOME = {
     "catalog": ("Entry", "list_datasets", "load_dataset"),
-    "dataset": ("Category", "PoseDataset", "Provenance", "Sample", "concat"),
+    "category": ("Category", "Provenance"),
+    "joining": ("concat",),
+    "dataset": ("PoseDataset", "Sample"),
     "errors": ("CatalogError", "DataError", "FormatError", "PoseError", "SchemaError"),
     "formats.akd": ("read_akd",),
     "formats.arrow": ("from_hf", "read_parquet"),

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import PoseDataset, concat
+from .dataset import PoseDataset
 from .download.remote import Remote
 from .errors import CatalogError, PoseError, brief, did_you_mean, first_few
 from .files import cache_folder
+from .joining import concat
 
 __all__ = ["Entry", "Found", "KnownFault", "Part", "Source", "entry", "list_datasets", "load_dataset"]
 

@@ -11,52 +11,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DataError, brief, did_you_mean, first_few
+from .arrays import category_rows, image_rows, image_table, with_visibility
+from .category import Category, Provenance
+from .errors import DataError, brief, did_you_mean
 from .mapping import LABELS, mapping_between
 from .mapping import Mapping as SchemaMapping
 from .rest import FileRest
 from .schema import Schema
 from .schemas import NO_POINTS, load_schema
-from .tables import Images, Instances, array_of, copied, half_known, ids_column, matching, numbers_of, row_numbers, stack
+from .tables import Images, Instances, array_of, copied, matching, row_numbers
 
 if TYPE_CHECKING:
     import datasets
     import pandas
     from PIL import Image
 
-__all__ = ["Category", "PoseDataset", "Provenance", "Sample", "concat"]
-
-
-@dataclass(frozen=True)
-class Category:
-    """A kind of object: its id and name in the source, and which points of the schema it has, in the source's order."""
-
-    id: int | str
-    name: str
-    points: tuple[str, ...] = ()
-    """Names of the schema, in the source's order."""
-    spellings: tuple[str, ...] = ()
-    """The source's own words for `points`."""
-    sigmas: tuple[float, ...] | None = None
-    """For `points`, where this category's differ from the schema's."""
-    keys: tuple[str, ...] = ()
-    """Keys of the source's record, in order."""
-    rest: Mapping[str, bytes] = field(default_factory=dict)
-    """JSON text of the keys not held above."""
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a dataset comes from and what was done to it."""
-
-    files: tuple[tuple[str, str], ...] = ()
-    """(path, sha256) of every file read."""
-    fixes: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-
-    def then(self, step: str) -> Provenance:
-        """The same, one step later."""
-        return replace(self, steps=(*self.steps, step))
+__all__ = ["Category", "PoseDataset", "Provenance", "Sample"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,51 +301,14 @@ class PoseDataset:
         """
         known = load_schema(schema)
         Instances.require_columns(columns.keys() - {"meta"}, f"{name}: from_arrays")
-        ids, table = _image_table(image, images)
-        rows = _lookup(table.id, ids, f"{name}: image")
-        names, category_rows = _category_rows(category, len(rows))
-        points = np.zeros((len(rows), len(known), 3)) if keypoints is None else _three(keypoints)
+        ids, table = image_table(image, images)
+        rows = image_rows(table.id, ids, f"{name}: image")
+        names, kinds = category_rows(category, len(rows))
+        points = np.zeros((len(rows), len(known), 3)) if keypoints is None else with_visibility(keypoints)
         own = {k: copied(v) for k, v in columns.items() if k != "meta"}
-        instances = Instances(image=rows, category=category_rows, keypoints=points, meta=columns.get("meta", {}), **own)
+        instances = Instances(image=rows, category=kinds, keypoints=points, meta=columns.get("meta", {}), **own)
         categories = tuple(Category(i, c, known.names, known.names) for i, c in enumerate(names, 1))
         return cls(name=name, schema=known, categories=categories, images=table, instances=instances)
-
-
-def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset:
-    """Datasets of one schema, one after another. Ids must differ: `ds.renumbered(first)` makes them."""
-    parts = list(parts)
-    if not parts:
-        raise DataError("concat", "no datasets", "give at least one")
-    head = parts[0]
-    for other in parts[1:]:
-        if other.schema != head.schema:
-            raise DataError("concat", f"schemas {head.schema.name!r} and {other.schema.name!r}", f"bring one to the other: .as_schema({head.schema.name!r})")
-    categories, renumber = _joined_categories(parts)
-    firsts = np.cumsum([0] + [len(p.images) for p in parts])
-    instances = [
-        replace(p.instances, image=p.instances.image + at, category=c[p.instances.category]) for p, at, c in zip(parts, firsts, renumber, strict=False)
-    ]
-    return replace(
-        head,
-        name=name or " + ".join(p.name for p in parts),
-        categories=categories,
-        images=stack([p.images for p in parts]),
-        instances=stack(instances),
-        provenance=Provenance(*(sum((getattr(p.provenance, f) for p in parts), ()) for f in ("files", "fixes", "steps"))),
-        rest=replace(head.rest, listing=None),
-    )
-
-
-def _joined_categories(parts: Sequence[PoseDataset]) -> tuple[tuple[Category, ...], list[NDArray[np.intp]]]:
-    """One list of categories, and for each part where its own went."""
-    joined: dict[int | str, Category] = {}
-    for part in parts:
-        for c in part.categories:
-            known = joined.setdefault(c.id, c)
-            if (known.name, known.points, known.sigmas) != (c.name, c.points, c.sigmas):
-                raise DataError("concat", f"category {c.id!r} is {brief(known.name)!r} and {brief(c.name)!r}", "give them other ids, or the same points")
-    place = {id_: row for row, id_ in enumerate(joined)}
-    return tuple(joined.values()), [np.array([place[c.id] for c in p.categories], np.intp) for p in parts]
 
 
 def _recategorise(category: Category, target: Schema) -> Category:
@@ -385,60 +318,6 @@ def _recategorise(category: Category, target: Schema) -> Category:
     rest = {k: v for k, v in category.rest.items() if k != "skeleton"}  # it counts the source's points
     keys = tuple(dict.fromkeys((*category.keys, "keypoints", "skeleton"))) if category.keys else ()
     return replace(category, points=target.names, spellings=target.names, sigmas=None, keys=keys, rest=rest)
-
-
-def _image_table(instance_image: ArrayLike, images: Images | Mapping[str, ArrayLike] | None) -> tuple[NDArray[Any], Images]:
-    ids = ids_column(instance_image, "image")
-    if isinstance(images, Images):
-        return ids, images
-    if images is not None and not isinstance(images, Mapping):
-        raise DataError("images", brief(repr(images)), "columns of Images by name: id, file, width, height")
-    Images.require_columns((images or {}).keys() - {"meta"}, "images")
-    columns: dict[str, Any] = {k: copied(v) for k, v in (images or {}).items()}
-    table_ids = columns.pop("id", None)
-    if table_ids is None:
-        table_ids = np.array(list(dict.fromkeys(ids.tolist())), ids.dtype)
-    files = columns.pop("file", None)
-    return ids, Images(id=table_ids, file=np.array([str(i) for i in table_ids], object) if files is None else files, **columns)
-
-
-def _lookup(table: NDArray[Any], ids: NDArray[Any], where: str) -> NDArray[np.intp]:
-    """Row in `table` of every id."""
-    if len(ids) == 0:
-        return np.zeros(0, np.intp)
-    unknown = np.ones(len(ids), bool)
-    rows = np.zeros(len(ids), np.intp)
-    if len(table) and table.dtype == ids.dtype:
-        order = np.argsort(table, kind="stable")
-        rows = order[np.searchsorted(table[order], ids).clip(0, len(table) - 1)]
-        unknown = np.asarray(table[rows] != ids, bool)
-    if unknown.any():
-        raise DataError(where, f"unknown image ids {first_few(dict.fromkeys(ids[unknown].tolist()), between=', ')}", "every instance names an image of the set")
-    return rows
-
-
-def _category_rows(category: ArrayLike | None, n: int) -> tuple[list[str], NDArray[np.intp]]:
-    if category is None:
-        return ["object"], np.zeros(n, np.intp)
-    values = array_of(category, "category")
-    if values.ndim != 1:
-        raise DataError("category", f"shape {values.shape}", "a name for each instance")
-    texts = [str(c) for c in values.tolist()]
-    names = list(dict.fromkeys(texts))
-    place = {c: row for row, c in enumerate(names)}
-    return names, np.array([place[c] for c in texts], np.intp)
-
-
-def _three(keypoints: ArrayLike) -> NDArray[np.float64]:
-    points = numbers_of(keypoints, "keypoints")
-    if points.ndim != 3 or points.shape[-1] not in (2, 3):
-        raise DataError("keypoints", f"shape {points.shape}", "(N, K, 3), or (N, K, 2) with NaN where unlabelled")
-    if points.shape[-1] == 3:
-        return points
-    if half_known(points).any():
-        raise DataError("keypoints", "one of x and y is NaN", "an unlabelled point has both")
-    known = ~np.isnan(points).any(-1, keepdims=True)
-    return np.concatenate([np.where(known, points, 0), 2.0 * known], -1)
 
 
 def _several(wanted: Any) -> Sequence[Any]:

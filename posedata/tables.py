@@ -218,6 +218,15 @@ def ids_column(values: Any, where: str) -> NDArray[Any]:
     raise DataError(where, f"ids such as {brief(repr(np.array(_odd_ids(array)).tolist()[0]))}", "ids of one table are all whole numbers or all text")
 
 
+def rows_of(table: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.intp]:
+    """Row in `table` of every id; -1 where it has none."""
+    if len(ids) == 0 or len(table) == 0 or table.dtype != ids.dtype:
+        return np.full(len(ids), -1)
+    order = np.argsort(table, kind="stable")
+    found = order[np.searchsorted(table[order], ids).clip(0, len(table) - 1)]
+    return np.where(np.asarray(table[found] == ids, bool), found, -1)
+
+
 def array_of(value: Any, where: str) -> NDArray[Any]:
     """`value` as an array; rows of different lengths make none."""
     try:

@@ -29,7 +29,7 @@ ROOMS = {
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "tables", "card", "dataset", "flips", "predictions",
+    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
     "catalog", "formats", "images", "synthetic", "datasets", "obtain", "cli",
 )  # fmt: skip
 
@@ -132,5 +132,7 @@ def test_every_public_name_can_be_had_and_is_typed() -> None:
         assert getattr(posedata, name) is not None
     text = (ROOT / "posedata" / "__init__.py").read_text()
     assert all(text.count(f"{name}") >= 2 for name in posedata.__all__), "a name without its twin for type checkers"
+    homes = {module.split(".")[0] for module in posedata._HOME}
+    assert not homes & set(posedata.__all__), "a module would hide the name"
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = posedata.nonsense

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from ..catalog import Entry, Found, KnownFault, Part, Source
-from ..dataset import Category, PoseDataset, Provenance
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import FormatError, brief
 from ..formats.rows import read_bytes
 from ..schemas import ANIMALPOSE20

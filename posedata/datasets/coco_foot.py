@@ -13,6 +13,7 @@ from ..errors import FormatError, first_few
 from ..formats.cmu import read_cmu
 from ..formats.coco import read_coco
 from ..schemas import COCO17, COCO_FOOT23
+from ..tables import rows_of
 from .coco import archive
 
 _HOST = "http://posefs1.perception.cs.cmu.edu/OpenPose/datasets/foot"
@@ -56,13 +57,11 @@ def _partners(feet: PoseDataset, bodies: PoseDataset) -> np.ndarray:
         return np.full(len(feet), -1)
     if feet.instances.id.dtype != bodies.instances.id.dtype:
         raise FormatError("coco_foot", "annotation ids of feet and bodies are of different kinds", "are both files COCO's?")
-    order = np.argsort(bodies.instances.id, kind="stable")
-    row = order[np.searchsorted(bodies.instances.id[order], feet.instances.id).clip(0, len(order) - 1)]
-    same_id = bodies.instances.id[row] == feet.instances.id
+    row = rows_of(bodies.instances.id, feet.instances.id)
     same_image = bodies.images.id[bodies.instances.image[row]] == feet.images.id[feet.instances.image]
     # CMU's boxes are COCO's own, rounded to two places
     other_box = (np.abs(bodies.instances.bbox[row] - feet.instances.bbox) > 1).any(1)
-    return np.where(same_id & same_image & ~other_box, row, -1)
+    return np.where((row >= 0) & same_image & ~other_box, row, -1)
 
 
 def _lacking(feet: PoseDataset, kept: PoseDataset) -> list[object]:

@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dataset import Category, PoseDataset, Provenance
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import Fault, FormatError, brief, raise_faults
 from ..schemas import AKD16
 from ..tables import Images, Instances

@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..dataset import Category, PoseDataset, Provenance
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import PoseError
 from ..files import cache_folder, write_bytes, write_folder
 from ..rest import FileRest, Rest

@@ -14,12 +14,13 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from ..dataset import Category, PoseDataset, Provenance
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import DataError, Fault, FormatError, brief, first_few, raise_faults
 from ..rest import FileRest, Rest
 from ..schema import Schema
 from ..schemas import NO_POINTS, canonical_names, load_schema, recognise
-from ..tables import Images, Instances, stack
+from ..tables import Images, Instances, rows_of, stack
 from .cache import cached
 from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_rows, read_bytes
 
@@ -295,12 +296,10 @@ def _joined(rows: RowTable, key: str, table: NDArray[Any] | None, what: str) -> 
         known = f"the ids of the file are such as {brief(repr(table.item(0)))}" if len(table) else f"there is no {what}"
         rows.fault(0, key, f"{brief(repr(ids.item(0)))}, yet {known}", f"add the {what} or drop the annotation")
         return np.full(len(ids), -1)
-    order = np.argsort(table, kind="stable")
-    found = order[np.searchsorted(table[order], ids).clip(0, len(table) - 1)]
-    unknown = np.asarray(table[found] != ids, bool)
-    for row in np.flatnonzero(unknown):
-        rows.fault(int(row), key, f"no {what} has id {brief(repr(ids.item(row)))}", f"add the {what} or drop the annotation")
-    return np.where(unknown, -1, found)
+    found = rows_of(table, ids)
+    for row in np.flatnonzero(found < 0).tolist():
+        rows.fault(row, key, f"no {what} has id {brief(repr(ids.item(row)))}", f"add the {what} or drop the annotation")
+    return found
 
 
 def _unique(ids: NDArray[Any], path: str, faults: list[Fault], at: int = 0) -> None:

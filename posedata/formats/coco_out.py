@@ -11,7 +11,8 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from ..dataset import Category, PoseDataset
+from ..category import Category
+from ..dataset import PoseDataset
 from ..errors import DataError, brief
 from ..files import write_bytes
 from ..rest import Rest

@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 from datasets import ClassLabel, Features, Image, List, Value
 
-from ..dataset import Category, PoseDataset, Provenance
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import DataError, FormatError, PoseError, brief
 from ..schema import Schema
 from ..tables import Table

@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..dataset import Category, PoseDataset, Provenance, concat
+from ..category import Category, Provenance
+from ..dataset import PoseDataset
 from ..errors import DataError, PoseError, did_you_mean
 from ..files import cache_folder, write_folder
 from ..formats.cache import LAYOUT_VERSION, load_columns, save_columns
+from ..joining import concat
 from ..progress import bar
 from ..rest import Rest
 from ..schemas import SCHEMAS
