@@ -18,6 +18,7 @@ test-fast: $(DEV)  ## the part under a minute
 
 lint: $(DEV)  ## ruff and mypy
 	$(RUN)/ruff check .
+	$(RUN)/ruff format --check -q .
 	$(RUN)/mypy
 
 bench: $(DEV)  ## time us and our peers in one run

@@ -1,6 +1,7 @@
 """What sets one quadruped apart from another: proportions, ears, tails, horns and coats. Lengths are in shoulder heights."""
 
-# fmt: off  (tables read better in their own columns)
+# Tables read better in their own columns than as the formatter breaks them.
+# fmt: off
 from __future__ import annotations
 
 from dataclasses import dataclass, field
