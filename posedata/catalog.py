@@ -130,23 +130,32 @@ def load_split(name: str, config: str, split: str, root: str | Path | None = Non
 
 def list_datasets() -> list[str]:
     """The names load_dataset knows, ours and those other distributions bring."""
+    return sorted({*_own(), *(point.name for point in _foreign())})
+
+
+@cache
+def _own() -> tuple[str, ...]:
     from . import datasets
 
-    own = [m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_")]
-    return sorted({*own, *(point.name for point in _foreign())})
+    return tuple(m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_"))
 
 
 @cache
 def entry(name: str) -> Entry:
     """What is known of a dataset."""
-    for point in _foreign():
-        if point.name == name:
-            return _entry_of(point.load(), name)
-    if name not in list_datasets():
+    if name in _own():
+        return _entry_of(importlib.import_module(f"{__package__}.datasets.{name}"), name)
+    point = next((p for p in _foreign() if p.name == name), None)
+    if point is None:
         raise CatalogError(
             brief(name), "no such dataset", f"{did_you_mean(str(name), list_datasets())}; a file of your own: load_dataset('coco_json', path=...)"
         )
-    return _entry_of(importlib.import_module(f"{__package__}.datasets.{name}"), name)
+    try:
+        return _entry_of(point.load(), name)
+    except PoseError:
+        raise
+    except Exception as e:  # whatever another distribution does while it is imported
+        raise CatalogError(name, f"{point.value} cannot be imported ({brief(str(e), 80)})", "mend or remove the distribution that brings it") from None
 
 
 def _entry_of(module: Any, name: str) -> Entry:
