@@ -444,6 +444,17 @@ def test_another_distribution_adds_a_dataset_by_an_entry_point(data: Path, tmp_p
     assert len(one("zebra", split="all")) == 2
 
 
+def test_a_broken_distribution_is_named_and_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    put(site / "broken_poses.py", "import nothing_of_that_name\n")
+    put(site / "broken_poses-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: broken-poses\nVersion: 1.0\n")
+    put(site / "broken_poses-1.0.dist-info/entry_points.txt", "[posedata.datasets]\nbroken = broken_poses\nap10k = broken_poses\n")
+    monkeypatch.syspath_prepend(str(site))
+    with pytest.raises(CatalogError, match=r"broken: broken_poses cannot be imported .*; mend or remove"):
+        load_dataset("broken")
+    assert entry("ap10k").schema == "ap10k17", "ours come first"
+
+
 def test_counts_are_those_of_the_files_where_they_are_present() -> None:
     checked = 0
     for name in ON_DISK:

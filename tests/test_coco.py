@@ -274,11 +274,16 @@ def test_real_files_come_back_from_the_cache(real: Path, name: str, keep_small: 
     assert equal(read_coco(real / REAL_COCO[name]), read_coco(real / REAL_COCO[name], cache=False))
 
 
-def test_a_changed_source_is_noticed_even_with_its_size_and_times_put_back(tmp_path: Path, keep_small: None) -> None:
+@pytest.mark.parametrize("racy", [0, cache._RACY_NS])
+def test_a_changed_source_is_noticed_even_with_its_size_and_times_put_back(
+    tmp_path: Path, keep_small: None, monkeypatch: pytest.MonkeyPatch, racy: int
+) -> None:
+    monkeypatch.setattr(cache, "_RACY_NS", racy)
     file = tmp_path / "a.json"
     file.write_text(json.dumps(everything()))
     stat = file.stat()
     assert read_coco(file).instances.area[0] == 12.5
+    time.sleep(0.05)  # past a tick of the file system's clock
     file.write_text(json.dumps(everything()).replace("12.5", "13.5"))
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert read_coco(file).instances.area[0] == 13.5
