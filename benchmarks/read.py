@@ -46,6 +46,7 @@ print(took, int(peak.split()[1]) / 1024)
 def measure(setup: str, statement: str, runs: int, cache: str) -> dict[str, float]:
     """Median seconds and largest megabytes over some fresh processes."""
     env = {**os.environ, "POSEBENCH_CACHE": cache, "PYTHONPATH": str(ROOT)}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's modules are compiled once
     program = _PROGRAM.format(setup=setup, statement=statement)
     outs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env).stdout.split() for _ in range(runs)]
     return {"seconds": statistics.median(float(o[0]) for o in outs), "megabytes": max(float(o[1]) for o in outs)}

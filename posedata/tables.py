@@ -273,12 +273,18 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def repeats(ids: NDArray[Any]) -> bool:
+    """Whether a value stands twice."""
+    if ids.dtype.kind == "i" and (ids[1:] > ids[:-1]).all():
+        return False  # sorted, the usual case
+    ordered = np.sort(ids)
+    return bool((ordered[1:] == ordered[:-1]).any())
+
+
 def require_unique(ids: NDArray[Any], where: str) -> None:
     """Refuse an id that stands twice."""
-    if ids.dtype.kind == "i" and (ids[1:] > ids[:-1]).all():
-        return  # sorted files, the usual case, need no sorting
-    values, counts = np.unique(ids, return_counts=True)
-    if len(values) < len(ids):
+    if repeats(ids):
+        values, counts = np.unique(ids, return_counts=True)
         raise DataError(where, f"{first_few(values[counts > 1], between=', ')} more than once", "every id stands once")
 
 

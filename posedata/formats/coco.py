@@ -20,7 +20,7 @@ from ..errors import DataError, Fault, FormatError, brief, first_few, raise_faul
 from ..rest import FileRest, Rest
 from ..schema import Schema
 from ..schemas import NO_POINTS, canonical_names, load_schema, recognise
-from ..tables import Images, Instances, rows_of, stack
+from ..tables import Images, Instances, repeats, rows_of, stack
 from .cache import cached
 from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_rows, read_bytes
 
@@ -303,6 +303,8 @@ def _joined(rows: RowTable, key: str, table: NDArray[Any] | None, what: str) -> 
 
 
 def _unique(ids: NDArray[Any], path: str, faults: list[Fault], at: int = 0) -> None:
+    if not repeats(ids):
+        return
     values, first, counts = np.unique(ids, return_index=True, return_counts=True)
     again = counts > 1
     for value, row, count in zip(values[again].tolist(), first[again].tolist(), counts[again].tolist(), strict=True):
@@ -318,9 +320,10 @@ def _keypoints(
     lists = rows.lists("keypoints")
     sizes = np.fromiter((-1 if v is None else len(v) for v in lists), np.int64, n)
     bits = {i: bytes(row["annotated"]) for i, row in enumerate(rows.rows) if "annotated" in row}
-    ours = np.array([_BITS.fullmatch(bits.get(i, b"")) is not None for i in range(n)], bool)
-    for c, kind in ((c, categories[c]) for c in np.unique(category[category >= 0]).tolist()):
-        mine = category == c
+    ours = np.zeros(n, bool)
+    ours[[i for i, text in bits.items() if _BITS.fullmatch(text)]] = True
+    for c in np.flatnonzero(np.bincount(category[category >= 0])).tolist():
+        kind, mine = categories[c], category == c
         places = [schema.index(p) for p in kind.points]
         annotated[np.ix_(mine, places)] = True
         full = mine & (sizes == 3 * len(places)) & (sizes > 0)
