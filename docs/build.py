@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from posedata.catalog import Entry, entry, list_datasets, source_text
+from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
@@ -68,7 +68,7 @@ def dataset_card(name: str) -> str:
         *([f"* **cite** {known.citation}"] if known.citation else []),
         *([f"* **home** {known.homepage}"] if known.homepage else []),
     ]
-    lines += [f"* **to get it** {source_text(s)}" for s in known.sources]
+    lines += [f"* **to get it** {source_text(s)}{checksum_text(s)}" for s in known.sources]
     lines += [f"* {note}" for note in known.notes]
     return "\n".join([*lines, "", *split_rows(known), *fault_rows(known), ""])
 
@@ -88,9 +88,9 @@ def fault_rows(known: Entry) -> list[str]:
         return []
     return [
         "",
-        "| known fault | what it is | fixed |",
+        "| known fault | what it is | what is done |",
         "|---|---|---|",
-        *(f"| {f.name} | {f.text} | {'yes, unless `fixes=False`' if f.fix else ''} |" for f in known.faults),
+        *(f"| {f.name} | {f.text} | {f.done} |" for f in known.faults),
     ]
 
 

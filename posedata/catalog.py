@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import pkgutil
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,8 @@ class Part:
     files: tuple[tuple[str, ...], ...]
     """For each file needed, the names it has in the wild."""
     images: tuple[str, ...] = ()
+    extra: tuple[tuple[str, ...], ...] = ()
+    """The same for files that are used where they are there."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Found:
     files: tuple[Path, ...]
     images: Path | None
     fixes: bool = True
+    extra: tuple[Path | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,14 @@ class KnownFault:
     name: str
     text: str
     fix: Callable[[PoseDataset], tuple[PoseDataset, int]] | None = None
-    """Repairs it where it is there, and counts; None for what is only known, or handled while reading."""
+    """Repairs it where it is there, and counts."""
+    how: str = ""
+    """What is done about it, where that is not `fix`: "fixed" by the reader unless fixes=False, or "read" for what it means; else nothing is."""
+
+    @property
+    def done(self) -> str:
+        """In words."""
+        return {"fixed": "fixed unless fixes=False", "read": "read as it should be"}.get("fixed" if self.fix else self.how, "left as it is")
 
 
 Reader = Callable[..., PoseDataset]
@@ -124,8 +136,24 @@ def load_split(name: str, config: str, split: str, root: str | Path | None = Non
     """`load_dataset` for one split, or for slices and sums of them."""
     known = entry(name)
     chosen = _config(name, known, config)
-    pieces = [_sliced(_load(name, known, chosen, which, root, fixes, options), piece, cut) for piece, which, cut in _pieces(name, known, chosen, split)]
-    return pieces[0] if len(pieces) == 1 else concat(pieces, name=f"{name}/{chosen} {split}")
+    terms = _pieces(name, known, chosen, split)
+    pieces = [_sliced(_load(name, known, chosen, which, root, fixes, options), piece, cut) for piece, which, cut in terms]
+    if len(pieces) == 1:
+        return pieces[0]
+    different = len({which for _, which, _ in terms}) == len(terms)
+    return concat(_with_own_ids(pieces) if different else pieces, name=f"{name}/{chosen} {split}")
+
+
+def _with_own_ids(pieces: list[PoseDataset]) -> list[PoseDataset]:
+    """Different splits whose files number from the same start, numbered on; the ids they had stay in meta `source_id`."""
+    shared = any(
+        set(a.images.id.tolist()) & set(b.images.id.tolist()) or set(a.instances.id.tolist()) & set(b.instances.id.tolist()) for a, b in combinations(pieces, 2)
+    )
+    if not shared:
+        return pieces
+    firsts = np.cumsum([1] + [max(len(p.images), len(p)) for p in pieces]).tolist()
+    again = [p.renumbered(first) for p, first in zip(pieces, firsts, strict=False)]
+    return [replace(p, provenance=p.provenance.then("renumbered: the splits share ids; source_id has them")) for p in again]
 
 
 def list_datasets() -> list[str]:
@@ -140,9 +168,15 @@ def _own() -> tuple[str, ...]:
     return tuple(m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_"))
 
 
-@cache
 def entry(name: str) -> Entry:
     """What is known of a dataset."""
+    if not isinstance(name, str):
+        raise CatalogError("load_dataset", f"the name {brief(repr(name))}", f"known: {', '.join(list_datasets())}")
+    return _entry(name)
+
+
+@cache
+def _entry(name: str) -> Entry:
     if name in _own():
         return _entry_of(importlib.import_module(f"{__package__}.datasets.{name}"), name)
     point = next((p for p in _foreign() if p.name == name), None)
@@ -177,7 +211,7 @@ def _config(name: str, known: Entry, config: str | None) -> str:
     return config
 
 
-_PIECE = re.compile(r"(?P<split>[^\[\]]+?)(?:\[(?P<low>\d+%?)?:(?P<high>\d+%?)?\])?")
+_PIECE = re.compile(r"(?P<split>[^\[\]]+?)(?:\[(?P<low>\d{1,12}%?)?:(?P<high>\d{1,12}%?)?\])?")
 
 
 def _pieces(name: str, known: Entry, config: str, text: str) -> list[tuple[str, str, tuple[str | None, str | None]]]:
@@ -213,15 +247,16 @@ def _sliced(ds: PoseDataset, piece: str, cut: tuple[str | None, str | None]) -> 
 
 
 def _load(name: str, known: Entry, config: str, split: str, root: str | Path | None, fixes: bool, options: Mapping[str, Any]) -> PoseDataset:
+    try:
+        inspect.signature(known.read).bind(None, **options)
+    except TypeError as e:
+        raise CatalogError(f"load_dataset({name!r})", brief(str(e), 100), f"see posedata info {name}") from None
     found = find(name, known, config, split, root)
     if found is None:
         raise absent(name, known, config, split, root)
-    try:
-        ds = known.read(replace(found, fixes=fixes), **options)
-    except TypeError as e:
-        if "unexpected keyword" not in str(e) and "required" not in str(e):
-            raise
-        raise CatalogError(f"load_dataset({name!r})", brief(str(e).partition("() ")[2] or str(e), 100), "see posedata info " + name) from None
+    ds = known.read(replace(found, fixes=fixes), **options)
+    if not isinstance(ds, PoseDataset):
+        raise CatalogError(name, f"its reader returns {brief(repr(ds))}", "a reader returns a PoseDataset")
     _say_licence(name, known)
     return replace(_fixed(ds, known) if fixes else ds, name=f"{name}/{config} {split}" if len(known.splits) > 1 else f"{name} {split}")
 
@@ -244,8 +279,8 @@ _said: set[str] = set()
 
 
 def _say_licence(name: str, known: Entry) -> None:
-    """Licence and citation, once for each process, on stderr, where a person looks."""
-    if name not in _said and known.citation and sys.stderr.isatty():
+    """Licence and citation, once for each process, on stderr; $POSEDATA_QUIET, and --quiet, say no."""
+    if name not in _said and known.citation and not os.environ.get("POSEDATA_QUIET"):
         print(f"{name}: licence {known.licence}; cite {known.citation}", file=sys.stderr)
     _said.add(name)
 
@@ -255,9 +290,18 @@ def _say_licence(name: str, known: Entry) -> None:
 
 def roots(root: str | Path | None) -> list[Path]:
     """Where files are looked for, in order."""
+    asked = [] if root is None else [_asked_root(root)]
     own = os.environ.get("POSEDATA_ROOT")
-    places = [Path(root)] if root is not None else [*([Path(own)] if own else []), Path("data")]
-    return [*places, cache_folder() / "datasets"]
+    return [*asked, *([Path(own).expanduser()] if own else []), Path("data"), cache_folder() / "datasets"]
+
+
+def _asked_root(root: str | Path) -> Path:
+    if not isinstance(root, str | Path):
+        raise CatalogError("load_dataset: root", brief(repr(root)), "the path of a folder")
+    path = Path(root).expanduser()
+    if not path.is_dir():
+        raise CatalogError("load_dataset: root", f"no folder {brief(str(path), 200)}", "name the folder that holds the dataset's, or that is it")
+    return path
 
 
 def find(name: str, known: Entry, config: str, split: str, root: str | Path | None) -> Found | None:
@@ -265,16 +309,32 @@ def find(name: str, known: Entry, config: str, split: str, root: str | Path | No
     part = known.splits[config][split]
     if not part.files:
         return Found(config, split, (), None)
-    for place in places(name, known, root):
-        files = [_first(place, names) for names in part.files]
-        if all(files):
-            return Found(config, split, tuple(f for f in files if f), _first(place, part.images))
-    return None
+    looked = places(name, known, root)
+    files = _files(part, looked)
+    if not all(files):
+        return None
+    extra = tuple(_anywhere(looked, names) for names in part.extra)
+    return Found(config, split, tuple(f for f in files if f), _anywhere(looked, part.images), extra=extra)
+
+
+def _files(part: Part, looked: Sequence[Path]) -> list[Path | None]:
+    """The files of a split: all in the first place that has all, else each where it is."""
+    together = ([_first(place, names) for names in part.files] for place in looked)
+    return next((files for files in together if all(files)), [_anywhere(looked, names) for names in part.files])
+
+
+def _anywhere(looked: Sequence[Path], names: Sequence[str]) -> Path | None:
+    return next((file for place in looked for file in [_first(place, names)] if file), None)
 
 
 def places(name: str, known: Entry, root: str | Path | None) -> list[Path]:
-    """Folders that may be the dataset's: its names below each root, then the root itself."""
-    return [r / folder if folder else r for r in roots(root) for folder in (*known.folders, *(() if name in known.folders else (name,)), "")]
+    """Folders that may be the dataset's: its names below each root; a root the user names may itself be it."""
+    names = dict.fromkeys((*known.folders, name))
+    looked = []
+    for i, place in enumerate(roots(root)):
+        looked += [place / folder for folder in names]
+        looked += [place] if i == 0 and root is not None else []
+    return looked
 
 
 def _first(place: Path, names: Sequence[str]) -> Path | None:
@@ -288,22 +348,36 @@ def _present_splits(name: str, known: Entry, config: str, root: str | Path | Non
 
 def absent(name: str, known: Entry, config: str, split: str, root: str | Path | None) -> PoseError:
     """What to do when the files are not there."""
-    part = known.splits[config][split]
-    looked = first_few(list(roots(root)), 4, ", ")
-    folder = known.folders[0] if known.folders else name
-    wanted = " and ".join(f"{folder}/{names[0]}" for names in part.files)
+    looked = first_few(roots(root), 4, ", ")
+    wanted = wanted_files(name, known, config, split, root)
     needed = [s for s in known.sources if not s.configs or config in s.configs]
     get = "; ".join(map(source_text, needed))
     fetchable = any(s.remote for s in needed)
-    way = f"posedata download {name}" + (f", or by hand: {get}" if get else "") if fetchable else get
+    options = [f"--config {config}"] if any(s.configs for s in known.sources) and config != next(iter(known.splits)) else []
+    options += [f"--root {root}"] if root is not None else []
+    way = f"{' '.join(['posedata download', name, *options])}, or by hand: {get}" if fetchable else get
     return CatalogError(f"{name}/{config} {split}", f"no {wanted} under {looked}", f"{way}; licence {known.licence}; see docs/datasets.md#{name}")
+
+
+def wanted_files(name: str, known: Entry, config: str, split: str, root: str | Path | None) -> str:
+    """The files that are missing, under the first name they would be looked for."""
+    part, looked = known.splits[config][split], places(name, known, root)
+    folder = known.folders[0] if known.folders else name
+    missing = [names[0] for names, file in zip(part.files, _files(part, looked), strict=True) if file is None]
+    return " and ".join(os.path.normpath(f"{folder}/{file}") for file in missing)
 
 
 def source_text(source: Source) -> str:
     """One source in words: what, how large, from where, and what to do."""
-    size = f" ({source.size})" if source.size else ""
+    size = f" ({source.size or 'size not known'})"
     url = source.remote.url if source.remote else source.page
     return f"{source.what}{size}" + (f" from {url}" if url else "") + (f": {source.how}" if source.how else "")
+
+
+def checksum_text(source: Source) -> str:
+    """Its checksum, where one is known."""
+    known = {"sha256": source.remote.sha256, "md5": source.remote.md5} if source.remote else {}
+    return "".join(f"; {kind} {value}" for kind, value in known.items() if value)
 
 
 # -- what is known, in plain values ------------------------------------------------------------------
@@ -333,8 +407,8 @@ def describe(name: str, known: Entry) -> dict[str, Any]:
         "licence": known.licence,
         "citation": known.citation,
         "homepage": known.homepage,
-        "looked_for_in": [str(p) for p in places(name, known, None)][:6] if known.sources else [],
-        "sources": [source_text(s) for s in known.sources],
-        "known_faults": [f"{f.name}: {f.text}" + (" Fixed unless fixes=False." if f.fix else "") for f in known.faults],
+        "looked_for_in": [str(p) for p in places(name, known, None)] if known.sources else [],
+        "sources": [source_text(s) + checksum_text(s) for s in known.sources],
+        "known_faults": [f"{f.name}: {f.text} ({f.done})" for f in known.faults],
         "notes": list(known.notes),
     }

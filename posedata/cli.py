@@ -22,7 +22,7 @@ from .version import __version__
 def app() -> None: ...
 
 
-_IMAGES = click.option("--images", metavar="FOLDER", help="Where the file names of SOURCE lie.")
+_IMAGES = click.option("--images", metavar="FOLDER", type=click.Path(exists=True, file_okay=False), help="Where the file names of SOURCE lie.")
 _SCHEMA = click.option(
     "--schema", metavar="NAME_OR_FILE", help="Schema of a file that does not name its keypoints: coco17, ap10k17, ..., or your own .toml or .json."
 )
@@ -36,7 +36,7 @@ _SCHEMA = click.option(
 @_IMAGES
 @_SCHEMA
 def show(source: str, out: str, by: str | None, count: int, images: str | None, schema: str | None, as_json: bool, quiet: bool) -> None:
-    """Draw a contact sheet of SOURCE with its skeletons; SOURCE may also be a schema's name.
+    """Draw a contact sheet of SOURCE with its skeletons; SOURCE may also be a schema's name, or your own .toml.
 
     \b
     posedata show synthetic/quadruped --by species -o animals.png
@@ -44,11 +44,12 @@ def show(source: str, out: str, by: str | None, count: int, images: str | None, 
     posedata show ap10k17 -o ap10k17.png
     """
     from .images import contact_sheet, draw_schema, save_picture
-    from .schemas import SCHEMAS
+    from .schemas import SCHEMAS, load_schema
 
-    if source in SCHEMAS:
-        path = save_picture(draw_schema(SCHEMAS[source]), out)
-        emit({"schema": source, "out": str(path)}, f"{path}: the {len(SCHEMAS[source])} points of {source}", as_json)
+    if source in SCHEMAS or Path(source).suffix == ".toml":
+        drawn = load_schema(source)
+        path = save_picture(draw_schema(drawn), out)
+        emit({"schema": drawn.name, "out": str(path)}, f"{path}: the {len(drawn)} points of {drawn.name}", as_json)
         return
     ds = _read(source, images, schema)
     path = save_picture(contact_sheet(ds, count, by), out)
@@ -131,15 +132,16 @@ def download(name: str, config: str | None, only: tuple[str, ...], root: str | N
     from .obtain import obtain
 
     done = obtain(name, config, root, only, quiet or as_json)
-    values = {"root": str(done.root), "fetched": list(done.fetched), "by_hand": list(done.by_hand), "present": list(done.present)}
+    values = {key: list(getattr(done, key)) for key in ("fetched", "failed", "by_hand", "present")} | {"root": str(done.root)}
     lines = [
         f"in {done.root}",
         *(f"  fetched    {f}" for f in done.fetched),
+        *(f"  failed     {f}" for f in done.failed),
         *(f"  by hand    {h}" for h in done.by_hand),
         f"  present    {', '.join(done.present) or 'no split yet'}",
     ]
     emit(values, "\n".join(lines), as_json)
-    if done.by_hand and not done.present:
+    if done.failed or not done.present:
         raise SystemExit(1)
 
 

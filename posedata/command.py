@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -39,6 +40,8 @@ def say(text: str, quiet: bool = False) -> None:
 def run(app: click.Group, name: str) -> None:
     """Run a group; bad input is one line and exit 2, never a traceback. With --json a wrong usage is an object too."""
     as_json = "--json" in sys.argv[1:]
+    if "--quiet" in sys.argv[1:]:
+        os.environ["POSEDATA_QUIET"] = "1"  # licence notes are talk too
     try:
         sys.exit(app(prog_name=name, standalone_mode=not as_json))
     except PoseError as e:

@@ -66,7 +66,8 @@ def raise_faults(where: str, faults: Iterable[Fault]) -> None:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The cure for a word nobody knows: its nearest neighbour, or all that are known."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1) or [n for n in names if n and word.startswith(n)]
+    lower = {n.lower(): n for n in names}
+    near = [lower[n] for n in difflib.get_close_matches(word.lower(), lower, n=1)] or [n for n in names if n and word.startswith(n)]
     return f"did you mean {near[0]!r}?" if near else f"known: {first_few(names, 40, ', ')}"
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from posedata import CatalogError, FormatError, PoseDataset, load_dataset, load_schema
+from posedata import CatalogError, DataError, FormatError, PoseDataset, load_dataset, load_schema
 from posedata.catalog import Entry, describe, entry, list_datasets, present
 
 FOUNDING = ("ap10k", "cat", "akd", "crowdpose", "coco", "coco_foot", "synthetic", "coco_json", "animalpose")
@@ -354,7 +354,30 @@ def test_a_foot_file_of_23_points_is_told_and_taken_as_it_is(data: Path) -> None
     lay_out(data, foot_file(23), person("coco17", 17))
     ds = one("coco_foot", split="val")
     assert ds.instances.annotated.all()
-    assert ds.provenance.steps == ("the foot file holds all 23 points; nothing was joined",)
+    assert "holds 23 points; joined 2 of 2 feet" in ds.provenance.steps[0]
+    strange = foot_file(23)
+    strange["annotations"][0]["id"] = 99
+    lay_out(data, strange, person("coco17", 17))
+    assert "orphans, joined to nobody: 99" in one("coco_foot", split="val").provenance.steps[1]
+    (data / "coco/annotations/person_keypoints_val2017.json").unlink()
+    alone = one("coco_foot", split="val")
+    assert "COCO's file is not here, nothing was joined or checked" in alone.provenance.steps[0]
+
+
+def test_a_foot_file_of_other_points_is_refused_and_one_of_six_asks_for_its_bodies(data: Path) -> None:
+    lay_out(data, person("coco17", 17), person("coco17", 17))
+    with pytest.raises(FormatError, match=r"a file of schema 'coco17'; CMU's foot files hold foot6 or coco_foot23"):
+        load_dataset("coco_foot", split="val")
+    put(data / "coco_foot/person_keypoints_val2017_foot_v1.json", foot_file())
+    (data / "coco/annotations/person_keypoints_val2017.json").unlink()
+    with pytest.raises(FormatError, match=r"holds the six foot points alone; put COCO's person_keypoints_val2017\.json beside it"):
+        load_dataset("coco_foot", split="val")
+
+
+def test_files_of_one_split_may_lie_under_different_roots(data: Path, own_cache: Path) -> None:
+    put(own_cache / "datasets/coco_foot/annotations/person_keypoints_val2017_foot_v1.json", foot_file())
+    put(data / "coco/annotations/person_keypoints_val2017.json", person("coco17", 17))
+    assert one("coco_foot", split="val").instances.annotated.all()
 
 
 def test_cmus_structure_is_mended_by_name_and_left_alone_without_fixes(data: Path) -> None:
@@ -362,13 +385,62 @@ def test_cmus_structure_is_mended_by_name_and_left_alone_without_fixes(data: Pat
     text = json.dumps(feet).replace('"id": 10,', '"id": 1.000010E+6,')
     put(data / "coco_foot/person_keypoints_val2017_foot_v1.json", text)
     ds = one("coco_foot", "feet", "val")
-    assert ds.provenance.fixes == ("dict-categories (1)", "flat-polygons (2)")
+    assert ds.provenance.fixes == ("dict-categories (1)", "flat-polygons (2)", "float-ids (1)")
     assert ds.instances.id.tolist() == [1000010, 20]
     assert ds.instances.recorded.tolist() == [17, 17]
     assert json.loads(ds.to_coco())["annotations"][0]["segmentation"] == [[1, 2, 3, 4, 5, 6]]
     assert isinstance(json.loads(ds.to_coco())["categories"], list)
-    with pytest.raises(FormatError, match=r"\$\.categories: an object where a list is needed"):
+    with pytest.raises(FormatError, match=r"\$\.categories: an object where a list is needed; with fixes=True it is read"):
         load_dataset("coco_foot", "feet", "val", fixes=False)
+
+
+def test_polygons_that_are_right_are_left_alone_however_they_are_written(data: Path) -> None:
+    feet = foot_file()
+    feet["categories"] = [feet["categories"]]
+    for note in feet["annotations"]:
+        note["segmentation"] = [[1, 2, 3, 4, 5, 6]]
+    put(data / "coco_foot/person_keypoints_val2017_foot_v1.json", json.dumps(feet, indent=1))
+    ds = one("coco_foot", "feet", "val")
+    assert ds.provenance.fixes == ()
+    assert json.loads(ds.to_coco()) == feet
+
+
+def test_points_beyond_the_frame_and_at_its_edge_are_kept_with_and_without_fixes(data: Path) -> None:
+    file = crowd_file(turned=False)
+    file["annotations"][0]["keypoints"][:6] = [60, 7, 2, -4, 50, 2]
+    put(data / "crowdpose/annotations/crowdpose_val.json", file)
+    for fixes in (True, False):
+        ds = one("crowdpose", split="val", fixes=fixes)
+        assert ds.instances.keypoints[0, :2].tolist() == [[60, 7, 2], [-4, 50, 2]] and ds.provenance.fixes == ()
+
+
+def test_splits_that_number_alike_can_be_joined(data: Path) -> None:
+    for split in ("train", "test"):
+        put(data / f"akd/cats/{split}/{split}_keypoints_annotations.json", akd_file(3, garbage=False))
+    both = one("akd", split="train+test")
+    assert both.instances.id.tolist() == [1, 2, 3, 4, 5, 6]
+    assert both.instances.meta["source_id"].tolist() == ["0", "1", "2"] * 2
+    with pytest.raises(DataError, match="more than once"):
+        load_dataset("akd", split="train+train")
+
+
+def test_the_help_names_the_configuration_and_the_root_asked_for(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"posedata download coco --config 2014 --root .*, or by hand: annotations_trainval2014\.zip"):
+        load_dataset("coco", "2014", "train", root=tmp_path)
+    with pytest.raises(CatalogError, match=r"no folder .*nowhere"):
+        load_dataset("coco", split="train", root=tmp_path / "nowhere")
+    with pytest.raises(CatalogError, match="the path of a folder"):
+        load_dataset("coco", split="train", root=3)  # type: ignore[arg-type]
+    with pytest.raises(CatalogError, match=r"the name \['coco'\]"):
+        load_dataset(["coco"])  # type: ignore[arg-type]
+
+
+def test_licence_and_citation_are_said_once_on_stderr(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posedata.catalog._said", set())
+    put(data / "akd/cats/train/train_keypoints_annotations.json", akd_file(3, garbage=False))
+    one("akd", split="train"), one("akd", split="train")
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("licence none stated; cite TechNumber") == 1
 
 
 def test_the_real_feet_join_a_made_coco_file(real: Path, data: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,10 +54,10 @@ def zebra(site: Site, monkeypatch: pytest.MonkeyPatch) -> Entry:
 def test_archives_are_fetched_and_joined_in_one_folder(zebra: Entry, site: Site, tmp_path: Path) -> None:
     done = obtain("zebra", root=tmp_path, quiet=True)
     assert done.fetched == ("notes.zip", "more.zip")
-    assert done.by_hand == ("test.json from https://example.org: ask for it",)
+    assert done.by_hand == ("test.json (size not known) from https://example.org: ask for it",)
     assert done.present == ("train", "val")
     assert sorted(p.name for p in (tmp_path / "zebra/annotations").iterdir()) == ["train.json", "val.json"]
-    assert not [p for p in (tmp_path / "downloads").iterdir() if p.name.startswith(".")]
+    assert sorted(p.name for p in (tmp_path / "downloads").iterdir()) == [".more.zip.done", ".notes.zip.done", "more.zip", "notes.zip"]
     assert len(load_dataset("zebra", split="train", root=tmp_path)) == 2
 
 
@@ -92,9 +93,31 @@ def test_another_file_in_the_way_is_named_and_left(zebra: Entry, tmp_path: Path)
     (tmp_path / "zebra/annotations").mkdir(parents=True)
     mine = tmp_path / "zebra/annotations/train.json"
     mine.write_text("mine")
-    with pytest.raises(CatalogError, match="is there already, and is another file; move it away"):
-        obtain("zebra", root=tmp_path, quiet=True)
+    done = obtain("zebra", root=tmp_path, quiet=True)
+    assert "is there already, and is another file; move it away" in done.failed[0]
+    assert done.fetched == ("more.zip",) and done.present == ("train", "val")
     assert mine.read_text() == "mine"
+
+
+def test_one_source_that_fails_keeps_no_other_back(zebra: Entry, site: Site, tmp_path: Path) -> None:
+    site.pages["/notes.zip"] = lambda h: answer(h, 404)
+    done = obtain("zebra", root=tmp_path, quiet=True)
+    assert done.fetched == ("more.zip",) and "404" in done.failed[0]
+
+
+def test_an_archive_may_not_hold_another_datasets_folders(zebra: Entry, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = packed(**{"zebra__annotations__train_json": person("ap10k17", 17), "coco__annotations__x_json": {}, ".DS_Store": {}})
+    site.pages["/all.zip"] = whole(data)
+    loose = replace(zebra, sources=(Source("all.zip", remote=Remote(f"{site.root}/all.zip", "all.zip")),))
+    monkeypatch.setattr("posedata.obtain.entry", lambda name: loose)
+    assert "holds 'coco', which is not of this dataset" in obtain("zebra", root=tmp_path, quiet=True).failed[0]
+    assert not (tmp_path / "coco").exists() and not (tmp_path / "zebra").exists()
+
+
+def test_three_processes_may_unpack_at_once(zebra: Entry, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda _: obtain("zebra", root=tmp_path, quiet=True), range(3)))
+    assert {d.present for d in done} == {("train", "val")} and not any(d.failed for d in done)
 
 
 def test_a_single_file_is_put_in_its_place(zebra: Entry, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -18,9 +19,9 @@ from ..tables import Images, Instances
 
 def read(found: Found) -> PoseDataset:
     """keypoints.json: images {id: file}, annotations without ids whose boxes are corners, v 0 or 1."""
-    where = str(found.files[0])
+    where, raw = str(found.files[0]), read_bytes(found.files[0])
     try:
-        data = msgspec.json.decode(read_bytes(found.files[0]))
+        data = msgspec.json.decode(raw)
         files, notes, kinds = data["images"], data["annotations"], data["categories"]
         ids = {str(i): row for row, i in enumerate(files)}
         kind = {c["id"]: row for row, c in enumerate(kinds)}
@@ -40,7 +41,7 @@ def read(found: Found) -> PoseDataset:
         categories=tuple(Category(c["id"], c["name"], ANIMALPOSE20.names, tuple(c["keypoints"])) for c in kinds),
         images=Images(id=np.array([int(i) for i in files], np.int64), file=np.array([*files.values(), None], object)[:-1], folder=folder),
         instances=Instances(image=np.array(image, np.int64), category=np.array(category, np.int64), keypoints=keypoints, bbox=_from_corners(corners)),
-        provenance=Provenance(((where, ""),)),
+        provenance=Provenance(((where, hashlib.sha256(raw).hexdigest()),)),
     )
 
 
@@ -75,7 +76,7 @@ ENTRY = Entry(
     homepage="https://github.com/noahcao/animal-pose-dataset",
     sigmas="borrowed from COCO, as openpifpaf's plugin does; mmpose's list differs",
     faults=(
-        KnownFault("corner-boxes", "bbox is x1, y1, x2, y2; read as x, y, width, height."),
+        KnownFault("corner-boxes", "bbox is x1, y1, x2, y2; read as x, y, width, height.", how="read"),
         KnownFault("always-twenty", "num_keypoints is always 20; it is not kept."),
         KnownFault("located-but-unlabelled", "299 points have v = 0 with coordinates; they stay unlabelled, their place is kept."),
         KnownFault("no-split", "there is no official split: split it yourself, by image, for 58 images show two species."),

@@ -16,7 +16,7 @@ ENTRY = Entry(
     title="HKU COMP7606 cats",
     schema="ap10k17",
     protocol="cat",
-    folders=("cats", "cat"),
+    folders=("cats", "Cats", "cat"),
     splits={
         "default": {
             "train": Part((("annotations/train.json",),), ("images",)),

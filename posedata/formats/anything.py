@@ -7,6 +7,7 @@ from pathlib import Path
 from ..dataset import PoseDataset
 from ..errors import FormatError, PoseError, did_you_mean
 from ..schema import Schema
+from ..schemas import load_schema
 from .rows import parse_object, read_bytes
 
 __all__ = ["read"]
@@ -16,16 +17,17 @@ def read(source: str | Path, images: str | Path | None = None, schema: Schema | 
     """A dataset from a COCO or TechNumber JSON file, a Parquet file or folder, or by its name: NAME[/CONFIG[/SPLIT]]."""
     path = Path(source)
     there = _exists(path)
-    if not there and path.suffix not in (".json", ".parquet"):
+    holds = there and _holds_parquet(path)
+    if (not there and path.suffix not in (".json", ".parquet")) or (there and path.is_dir() and not holds and _is_name(str(source))):
         return _by_name(str(source))
-    if path.suffix == ".parquet" or (there and _holds_parquet(path)):
+    if path.suffix == ".parquet" or holds:
         from .arrow import read_parquet
 
-        return read_parquet(path)
+        return read_parquet(path, schema, images)
     if _is_akd(path):
         from .akd import read_akd
 
-        return read_akd(path, images)
+        return _of_schema(read_akd(path, images), schema)
     from .coco import read_coco
 
     return read_coco(path, images, schema)
@@ -42,10 +44,27 @@ def _by_name(source: str) -> PoseDataset:
     if len(rest) > 2:
         raise PoseError(source, "too many parts", "NAME[/CONFIG[/SPLIT]], for instance synthetic/person/val")
     if len(rest) == 1 and rest[0] not in known.splits and rest[0].split("[")[0] not in known.splits[first]:
-        raise PoseError(source, f"no configuration or split {rest[0]!r}", did_you_mean(rest[0], [*known.splits, *known.splits[first]]))
+        cure = known.missing.get(rest[0]) or did_you_mean(rest[0], [*known.splits, *known.splits[first]])
+        raise PoseError(source, f"no configuration or split {rest[0]!r}", cure)
     config = rest[0] if rest and rest[0] in known.splits else first
     split = rest[-1] if rest and rest[-1] != config else next(iter(known.splits[config]))
     return load_split(name, rest[0] if len(rest) == 2 else config, split)
+
+
+def _is_name(source: str) -> bool:
+    from ..catalog import list_datasets
+
+    return source.split("/")[0] in list_datasets()
+
+
+def _of_schema(ds: PoseDataset, schema: Schema | str | Path | None) -> PoseDataset:
+    if schema is not None and not load_schema(schema).same_points(ds.schema):
+        raise FormatError(
+            ds.name,
+            f"holds points of {ds.schema.name!r}, you say {load_schema(schema).name!r}",
+            "leave schema out; bring it to another one afterwards: as_schema",
+        )
+    return ds
 
 
 def _exists(path: Path) -> bool:
