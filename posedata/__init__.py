@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .category import Category, Provenance
     from .dataset import PoseDataset, Sample
     from .errors import CatalogError, DataError, FormatError, PoseError, SchemaError
+    from .flips import flip_dataset
     from .formats.akd import read_akd
     from .formats.arrow import from_hf, read_parquet
     from .formats.coco import read_coco
@@ -30,6 +31,7 @@ _HOME = {
     "category": ("Category", "Provenance"),
     "joining": ("concat",),
     "dataset": ("PoseDataset", "Sample"),
+    "flips": ("flip_dataset",),
     "errors": ("CatalogError", "DataError", "FormatError", "PoseError", "SchemaError"),
     "formats.akd": ("read_akd",),
     "formats.arrow": ("from_hf", "read_parquet"),

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import category_rows, image_rows, image_table, with_visibility
 from .category import Category, Provenance
-from .errors import DataError, brief, did_you_mean
+from .errors import DataError, brief, did_you_mean, needs
 from .mapping import LABELS, mapping_between
 from .mapping import Mapping as SchemaMapping
 from .rest import FileRest
 from .schema import Schema
 from .schemas import NO_POINTS, load_schema
-from .tables import Images, Instances, array_of, copied, matching, row_numbers
+from .tables import Images, Instances, array_of, copied, copied_columns, matching, row_numbers, says_nothing
 
 if TYPE_CHECKING:
     import datasets
@@ -140,11 +140,10 @@ class PoseDataset:
     def outside(self) -> NDArray[np.bool_]:
         """(N, K) points known to lie outside their frame, labelled or not; (0, 0) and (-1, -1) with v = 0 say nothing."""
         rows = self.instances.image
-        x, y, v = np.moveaxis(self.instances.keypoints, -1, 0)
+        x, y, _ = np.moveaxis(self.instances.keypoints, -1, 0)
         size = np.stack([self.images.width[rows], self.images.height[rows]], -1)[:, None]
         beyond = (x < -0.5) | (y < -0.5) | (x > size[..., 0] - 0.5) | (y > size[..., 1] - 0.5)
-        unsaid = (v == 0) & (x == y) & ((x == 0) | (x == -1))
-        return beyond & ~unsaid & self.instances.annotated & (size > 0).all(-1)
+        return beyond & ~says_nothing(self.instances.keypoints) & self.instances.annotated & (size > 0).all(-1)
 
     def counts(self) -> dict[str, int]:
         """What the card prints."""
@@ -272,8 +271,10 @@ class PoseDataset:
 
     def to_torch(self, of: str = "instances", **options: Any) -> Any:
         """A torch Dataset of `instances` or `images`; options: see `posedata.formats.torch`."""
-        from .formats.torch import to_torch
-
+        try:
+            from .formats.torch import to_torch
+        except ModuleNotFoundError as e:
+            raise needs(f"to_torch ({e.name})", "train") from None
         return to_torch(self, of, **options)
 
     def with_mask_area(self) -> PoseDataset:
@@ -306,7 +307,7 @@ class PoseDataset:
         names, kinds = category_rows(category, len(rows))
         points = np.zeros((len(rows), len(known), 3)) if keypoints is None else with_visibility(keypoints)
         own = {k: copied(v) for k, v in columns.items() if k != "meta"}
-        instances = Instances(image=rows, category=kinds, keypoints=points, meta=columns.get("meta", {}), **own)
+        instances = Instances(image=rows, category=kinds, keypoints=points, meta=copied_columns(columns.get("meta", {})), **own)
         categories = tuple(Category(i, c, known.names, known.names) for i, c in enumerate(names, 1))
         return cls(name=name, schema=known, categories=categories, images=table, instances=instances)
 

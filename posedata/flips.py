@@ -9,17 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from .dataset import PoseDataset
 from .errors import DataError
-from .rest import Rest
+from .rest import without_key
 from .schema import Schema
+from .tables import says_nothing
 
 __all__ = ["flip_boxes", "flip_dataset", "flip_points"]
 
 
 def flip_points(keypoints: NDArray[np.float64], schema: Schema, width: ArrayLike) -> NDArray[np.float64]:
-    """(N, K, 3) in images of these widths, mirrored: x -> W - 1 - x, left and right exchanged. All zero points stay so."""
+    """(N, K, 3) in images of these widths, mirrored: x -> W - 1 - x, left and right exchanged. Points that say nothing stay as they are."""
     flipped = keypoints[:, schema.mirror].copy()
-    known = flipped.any(-1)
-    flipped[..., 0] = np.where(known, np.reshape(width, (-1, 1)) - 1 - flipped[..., 0], 0)
+    mirrored = np.reshape(width, (-1, 1)) - 1 - flipped[..., 0]
+    # An unlabelled point at the last column would come to lie on (0, 0), which says nothing: it has no mirror image that could come back.
+    flipped[..., 0] = np.where(says_nothing(flipped) | says_nothing(np.stack([mirrored, *np.moveaxis(flipped[..., 1:], -1, 0)], -1)), flipped[..., 0], mirrored)
     return flipped
 
 
@@ -31,7 +33,7 @@ def flip_boxes(bbox: NDArray[np.float64], width: ArrayLike) -> NDArray[np.float6
 
 
 def flip_dataset(ds: PoseDataset) -> PoseDataset:
-    """The annotations as they are on the pictures turned left to right; masks, kept as text, do not follow and are dropped."""
+    """The annotations as they are on the pictures turned left to right; masks, kept as text, do not follow and are dropped by name."""
     rows = ds.instances.image
     width = ds.images.width[rows]
     if len(ds) and width.min() <= 0:
@@ -42,6 +44,6 @@ def flip_dataset(ds: PoseDataset) -> PoseDataset:
         keypoints=points,
         annotated=ds.instances.annotated[:, ds.schema.mirror],
         bbox=flip_boxes(ds.instances.bbox, width),
-        rest=Rest.empty(len(ds)),
+        rest=without_key(ds.instances.rest, "segmentation"),
     )
-    return replace(ds, instances=own, provenance=ds.provenance.then("flipped left to right"))
+    return replace(ds, instances=own, provenance=ds.provenance.then("flipped left to right, segmentation dropped"))

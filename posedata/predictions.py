@@ -35,7 +35,7 @@ HEADER_FIELDS = {
 }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Predictions(Table):
     """M poses, one row each, in the order of their file."""
 
@@ -72,9 +72,7 @@ class Predictions(Table):
         self._refuse(~np.isfinite(self.keypoints[..., 2]).all(1), "confidence that is no number", "without one, 1 does")
         self._refuse(half_known(self.bbox) | np.isinf(self.bbox).any(1), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
         self._refuse(~np.isfinite(self.score), "score that is no number", "without one, 1 does")
-        unknown = set(self.header) - set(HEADER_FIELDS)
-        if unknown:
-            raise DataError("Predictions.header", f"unknown field {min(unknown)!r}", did_you_mean(min(unknown), HEADER_FIELDS))
+        check_header_fields(self.header)
 
     def _refuse(self, bad: Any, seen: str, cure: str) -> None:
         if bad.any():
@@ -125,6 +123,13 @@ class Predictions(Table):
         return cls(schema=known, image=ids, keypoints=points, score=numbers_of(score, "score"), header=dict(header or {}), **own)
 
 
+def check_header_fields(header: Mapping[str, Any]) -> None:
+    """Refuse a field nobody would read."""
+    unknown = sorted(str(field) for field in set(header) - set(HEADER_FIELDS))
+    if unknown:
+        raise DataError("Predictions.header", f"unknown field {brief(unknown[0])!r}", did_you_mean(unknown[0], HEADER_FIELDS))
+
+
 class Collector:
     """Gathers poses one image at a time, as a validation loop makes them.
 
@@ -136,6 +141,8 @@ class Collector:
 
     def __init__(self, schema: Schema | str | Path, header: Mapping[str, Any] | None = None) -> None:
         self.schema, self.header = load_schema(schema), dict(header or {})
+        check_header_fields(self.header)
+        self._id_kind: Any = None
         self._parts: list[dict[str, NDArray[Any]]] = []
 
     def add(
@@ -158,15 +165,24 @@ class Collector:
         points = points.reshape(n, k, points.shape[-1] if n else 3)
         if points.shape[-1] == 2:
             points = np.concatenate([points, np.ones((n, k, 1))], -1)
+        ids, scores = ids_column([image] * n, where), numbers_of(_array(score, where), where)
+        if not np.isfinite(scores).all():
+            raise DataError(where, "a score that is no number", "leave the pose out, or give it one")
+        if n and self._id_kind not in (None, ids.dtype):
+            raise DataError(where, "an id of another kind than the images before", "ids of one table are all whole numbers or all text")
+        self._id_kind = ids.dtype if n else self._id_kind
         boxes = np.full(4, np.nan) if bbox is None else numbers_of(_array(bbox, where), where)
         self._parts.append({
-            "image": _for_each(ids_column([image] * n, where), (n,), f"{where}: image"),
+            "image": _for_each(ids, (n,), f"{where}: image"),
             "keypoints": points,
-            "score": _for_each(numbers_of(_array(score, where), where), (n,), f"{where}: score"),
+            "score": _for_each(scores, (n,), f"{where}: score"),
             "category": _for_each(_ids(category, where), (n,), f"{where}: category"),
             "truth": _for_each(_ids(_NONE if truth is None else truth, where), (n,), f"{where}: truth"),
             "bbox": _for_each(boxes, (n, 4), f"{where}: bbox"),
         })  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Collector({len(self):,} poses, schema {self.schema.name!r})"
 
     def __len__(self) -> int:
         return sum(len(p["image"]) for p in self._parts)
@@ -203,5 +219,9 @@ def _for_each(values: NDArray[Any], shape: tuple[int, ...], where: str) -> NDArr
 def _array(values: Any, where: str) -> NDArray[Any]:
     """An array from arrays, lists, or tensors on any device, without importing their library."""
     if hasattr(values, "detach"):
-        values = values.detach().cpu().numpy()
+        values = values.detach().cpu()
+        try:
+            return array_of(values.numpy(), where)
+        except TypeError:  # bfloat16, which numpy lacks
+            values = values.float().numpy()
     return array_of(values, where)

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
 
-__all__ = ["FileRest", "Rest"]
+__all__ = ["FileRest", "Rest", "without_key"]
 
 _BLOCK = 1 << 24
 """Bytes gathered at a time: an index of eight bytes for each would else outgrow the text."""
@@ -105,6 +106,17 @@ class Rest:
             at += int(part.offsets[-1] - part.offsets[0])
         text = [p.text[p.offsets[0] : p.offsets[-1]] for p in parts]
         return cls(tuple(known), np.concatenate([np.zeros(0, np.int32), *layouts]), np.concatenate([np.zeros(0, np.uint8), *text]), np.concatenate(offsets))
+
+
+def without_key(rest: Rest, key: str) -> Rest:
+    """The same without one key, wherever a row has it."""
+    texts = []
+    for text in rest.rows():
+        kept = msgspec.json.decode(text, type=dict[str, msgspec.Raw]) if text else {}
+        texts.append(msgspec.json.encode({k: v for k, v in kept.items() if k != key}) if key in kept else text)
+    made = Rest.of([rest.keys(i) for i in range(len(rest))], texts)
+    fresh = np.where(rest.layout < 0, np.int32(-1), made.layout)
+    return Rest(made.layouts, fresh, made.text, made.offsets)
 
 
 def _gather(text: NDArray[np.uint8], starts: NDArray[np.int64], sizes: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.uint8]:

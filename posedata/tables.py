@@ -21,12 +21,24 @@ AREA_SHARE = 0.53
 """Area of a person over that of the box: the share CrowdPose's and xtcocotools' evaluators assume where a file has no area."""
 
 
+class FrozenDict(dict[str, Any]):
+    """Columns by name that nobody adds to: a column enters a table through `with_meta`, which checks it."""
+
+    def _refuse(self, *_: Any, **__: Any) -> None:
+        raise TypeError("the columns of a table do not change; make another: table.with_meta(name=values)")
+
+    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = __ior__ = _refuse  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        return type(self), (dict(self),)
+
+
 def column(dtype: Any, *shape: int | str, default: Any = None) -> Any:
     """A field that is a column: its dtype, the shape of one row, and the value of rows not given (None: required)."""
     return field(default=None, metadata={"dtype": dtype, "shape": shape, "default": default})
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Table:
     """Columns of one length. To change one, make another table: `dataclasses.replace(table, area=new)`."""
 
@@ -48,7 +60,7 @@ class Table:
                 if value is None:
                     value = self._default(f.name, n, f.metadata["default"])
                 object.__setattr__(self, f.name, self._as_column(f.name, value, n, f.metadata, sizes))
-        object.__setattr__(self, "meta", {str(k): read_only(_meta_column(self._where(k), v, n)) for k, v in self.meta.items()})
+        object.__setattr__(self, "meta", FrozenDict({str(k): read_only(_meta_column(self._where(k), v, n)) for k, v in self.meta.items()}))
         object.__setattr__(self, "rest", Rest.empty(n) if self.rest is None else self.rest)
         if len(self.rest) != n:
             raise DataError(self._where("rest"), f"{len(self.rest)} rows", f"the table has {n}")
@@ -77,6 +89,18 @@ class Table:
 
     def __len__(self) -> int:
         return self._length()
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(
+            f"{name} {values.dtype if values.dtype != object else 'text'}{list(values.shape[1:]) or ''}" for name, values in self.columns().items()
+        )
+        return f"{type(self).__name__}({len(self):,} rows: {shapes})"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy made by pickle is as frozen as its original; numpy would let it be written."""
+        for name, value in state.items():
+            object.__setattr__(self, name, read_only(value) if isinstance(value, np.ndarray) else value)
+        object.__setattr__(self, "meta", FrozenDict({k: read_only(v) for k, v in self.meta.items()}))
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Own columns, then those of `meta`, by name."""
@@ -108,7 +132,7 @@ class Table:
         table = object.__new__(cls)
         for name, values in own.items():
             object.__setattr__(table, name, read_only(values))
-        object.__setattr__(table, "meta", {k: read_only(v) for k, v in meta.items()})
+        object.__setattr__(table, "meta", FrozenDict({k: read_only(v) for k, v in meta.items()}))
         object.__setattr__(table, "rest", rest)
         return table
 
@@ -117,7 +141,7 @@ class Table:
         return replace(self, meta={**self.meta, **columns})
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Images(Table):
     """I images, one row each."""
 
@@ -140,7 +164,7 @@ class Images(Table):
                 raise DataError(self._where(name), f"{getattr(self, name).min()}", "sizes are 0 (unknown) or more")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Instances(Table):
     """N poses (or bare boxes), one row each."""
 
@@ -218,6 +242,12 @@ def ids_column(values: Any, where: str) -> NDArray[Any]:
     raise DataError(where, f"ids such as {brief(repr(np.array(_odd_ids(array)).tolist()[0]))}", "ids of one table are all whole numbers or all text")
 
 
+def says_nothing(keypoints: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(...,) points with v = 0 at (0, 0) or (-1, -1): files fill these in where nobody knows anything."""
+    x, y, v = np.moveaxis(keypoints, -1, 0)
+    return (v == 0) & (x == y) & ((x == 0) | (x == -1))
+
+
 def rows_of(table: NDArray[Any], ids: NDArray[Any]) -> NDArray[np.intp]:
     """Row in `table` of every id; -1 where it has none."""
     if len(ids) == 0 or len(table) == 0 or table.dtype != ids.dtype:
@@ -243,6 +273,11 @@ def numbers_of(value: Any, where: str) -> NDArray[np.float64]:
 def copied(value: Any) -> Any:
     """An array that nobody else can write to; a list is one as it is."""
     return np.array(value) if hasattr(value, "__array__") else value
+
+
+def copied_columns(meta: Any) -> Any:
+    """Columns by name, each `copied`; what is none is left for the table to refuse."""
+    return {k: copied(v) for k, v in meta.items()} if isinstance(meta, Mapping) else meta
 
 
 def row_numbers(rows: Any, n: int, what: str) -> NDArray[np.intp]:
@@ -379,11 +414,17 @@ def stack(tables: Sequence[T]) -> T:
         raise DataError(f"concat: {e.where}", e.seen, "the same rows twice? else renumber them: .renumbered(first)") from None
 
 
+def _as_texts(values: NDArray[Any]) -> NDArray[np.object_]:
+    """Numbers as a person writes them: 7, not 7.0; nothing for NaN."""
+    texts = ["" if v != v else str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist()]
+    return np.array([*texts, None], object)[:-1]
+
+
 def _alike(columns: Sequence[NDArray[Any] | None], sizes: Sequence[int]) -> list[NDArray[Any]]:
     """Meta columns that can stand together; where a table lacks one, numbers are NaN and text is empty."""
     known = [c for c in columns if c is not None]
     if any(c.dtype == object for c in known):
-        return [np.full(n, "", object) if c is None else c if c.dtype == object else c.astype(str).astype(object) for c, n in zip(columns, sizes, strict=True)]
+        return [np.full(n, "", object) if c is None else c if c.dtype == object else _as_texts(c) for c, n in zip(columns, sizes, strict=True)]
     if len(known) == len(columns):
         return known
     return [np.full(n, np.nan) if c is None else c.astype(np.float64) for c, n in zip(columns, sizes, strict=True)]

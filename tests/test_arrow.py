@@ -27,9 +27,8 @@ from PIL import Image
 import posedata
 from posedata import Category, Keypoint, PoseDataset, Schema
 from posedata.errors import DataError, FormatError, PoseError, SchemaError
-from posedata.formats.arrow import from_hf, read_parquet, to_arrow, to_hf, to_parquet
+from posedata.formats.arrow import fingerprint, from_hf, read_parquet, to_arrow, to_hf, to_parquet
 from posedata.formats.coco import parse_coco
-from posedata.formats.hf import fingerprint
 from posedata.schemas import COCO17, CROWDPOSE14
 
 REAL = os.environ.get("POSE_REAL_DATA")
@@ -126,6 +125,22 @@ def same(a: PoseDataset, b: PoseDataset) -> None:
     assert a.rest.listing is None or a.rest.listing.tolist() == b.rest.listing.tolist()
     same_table(a.images, b.images)
     same_table(a.instances, b.instances)
+
+
+def travelled(ds: PoseDataset) -> PoseDataset:
+    """What of a dataset leaves its machine: no folder, and files by their last name."""
+    files = tuple((Path(file).name, sha256) for file, sha256 in ds.provenance.files)
+    images = replace(ds.images, folder=np.full(len(ds.images), "", object))
+    return replace(ds, images=images, provenance=replace(ds.provenance, files=files))
+
+
+def test_a_missing_picture_is_null_and_hides_no_other(tmp_path: Path) -> None:
+    ds = pictured(tmp_path)
+    (tmp_path / "b.png").unlink()
+    first = ds.to_hf()
+    assert [row["image"] is None for row in first] == [False, True, False, False]
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert ds.to_hf()[1]["image"] is not None, "a picture that came later is noticed"
 
 
 def nothing() -> PoseDataset:
@@ -365,9 +380,13 @@ def test_images_decode_by_path_and_from_embedded_bytes(tmp_path: Path) -> None:
         rows = list(load(folder, **options))
         assert [row["image"].convert("RGB").getpixel((3, 3)) for row in rows] == colours
         assert len(rows[2]["instances"]) == 2
-    same(ds, read_parquet(tmp_path / "bytes"))
-    same(ds, read_parquet(tmp_path / "one.parquet"))
-    same(ds, from_hf(load(tmp_path / "bytes")))
+    for name in ("bytes", "one.parquet"):
+        back = read_parquet(tmp_path / name)
+        assert [back[i].image.getpixel((3, 3)) for i in range(len(ds))] == [colours[row] for row in ds.instances.image]
+        same(travelled(ds), travelled(back))
+        assert [row["image"].size for row in load(back.to_parquet(tmp_path / f"again-{name.split('.')[0]}", images=True))] == [(8, 6)] * 4
+    same(travelled(ds), from_hf(load(tmp_path / "bytes")))
+    assert str(tmp_path) not in (tmp_path / "one.parquet").read_bytes().decode("latin-1"), "the paths of the author's machine stay there"
 
 
 def test_bytes_are_written_in_small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,13 +398,17 @@ def test_bytes_are_written_in_small_pieces(tmp_path: Path, monkeypatch: pytest.M
     table = pq.read_table(tmp_path / "bytes" / "part-00002.parquet")
     assert table["image"][0].as_py() == {"bytes": (tmp_path / "c.png").read_bytes(), "path": "c.png"}
     assert Image.open(io.BytesIO(table["image"][0].as_py()["bytes"])).size == (8, 6)
-    same(ds, read_parquet(tmp_path / "bytes"))
+    same(travelled(ds), travelled(read_parquet(tmp_path / "bytes")))
+    assert read_parquet(tmp_path / "bytes", images=tmp_path).images.folder.tolist() == [str(tmp_path)] * 4
 
 
 @pytest.mark.parametrize("name", ["../x.png", "a/../../x.png", "/etc/passwd", "..", "a\\..\\x.png", "C:\\x.png", "\\\\host\\x.png", "", "a\0b"])
 def test_a_name_that_leads_out_of_its_folder_has_no_image(name: str, tmp_path: Path) -> None:
     ds = pictured(tmp_path)
     ds = replace(ds, images=replace(ds.images, file=np.array(["a.png", name, "..c/..d.png", "x:y.png"], object)))
+    (tmp_path / "..c").mkdir()
+    for there in ("..c/..d.png", "x:y.png"):
+        (tmp_path / there).write_bytes((tmp_path / "a.png").read_bytes())
     images = to_arrow(ds)["image"].to_pylist()
     assert [i and i["path"] for i in images] == [f"{tmp_path}/a.png", None, f"{tmp_path}/..c/..d.png", f"{tmp_path}/x:y.png"]
     assert to_hf(ds)[1]["image"] is None
@@ -396,7 +419,7 @@ def test_images_that_cannot_be_read_are_named_before_anything_is_written(tmp_pat
     ds = pictured(tmp_path)
     (tmp_path / "b.png").unlink()
     (tmp_path / "d.png").write_bytes(b"")
-    with pytest.raises(FormatError, match=r"b\.png: 2 of 4 images cannot be read: .*b\.png, .*d\.png; name their folder: images=FOLDER$"):
+    with pytest.raises(FormatError, match=r"b\.png: 2 of 4 images cannot be read: .*b\.png, .*d\.png; put them there, or leave their images out"):
         to_parquet(ds, tmp_path / "out", images=True)
     with pytest.raises(PoseError, match=r"a\.png: 4 of 4 images cannot be read"):
         to_parquet(plain(), tmp_path / "out.parquet", images=True)
@@ -546,6 +569,6 @@ def test_the_real_cats_survive_with_their_pictures(tmp_path: Path) -> None:
     ds = posedata.read_akd(Path(REAL or "") / "technumber_cats/train/keypoints_annotations.json")
     there = np.array([(Path(folder) / file).is_file() for folder, file in zip(ds.images.folder, ds.images.file, strict=True)])
     ds = ds.take_images(there)
-    same(ds, read_parquet(ds.to_parquet(tmp_path / "cats", images=True)))
+    same(travelled(ds), travelled(read_parquet(ds.to_parquet(tmp_path / "cats", images=True))))
     row = next(iter(load(tmp_path / "cats", streaming=True)))
     assert row["image"].size[0] > 0

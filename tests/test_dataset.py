@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import time
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from posedata import Collector, DataError, Images, Instances, PoseDataset, Predictions, concat, load_schema
+from posedata.formats.coco import parse_coco
 from posedata.rest import Rest
 from tests.conftest import poses
 
@@ -27,6 +30,44 @@ def test_the_callers_arrays_stay_his_own() -> None:
     ds = PoseDataset.from_arrays(schema="coco17", image=[1, 1], keypoints=keypoints)
     keypoints[0] = 7
     assert ds.instances.keypoints[0, 0, 0] == 1
+
+
+def test_meta_columns_are_as_frozen_as_the_others() -> None:
+    mine = np.array([1.0])
+    ds = PoseDataset.from_arrays(image=[1], meta={"q": mine})
+    mine[0] = 5
+    assert ds.instances.meta["q"].tolist() == [1]
+    with pytest.raises(TypeError, match="with_meta"):
+        ds.instances.meta["z"] = mine  # type: ignore[index]
+    copy = pickle.loads(pickle.dumps(ds))  # noqa: S301
+    for column in (copy.instances.image, copy.instances.meta["q"], copy.images.id):
+        with pytest.raises(ValueError, match="read-only"):
+            column[0] = column[0]
+    with pytest.raises(TypeError, match="with_meta"):
+        copy.instances.meta.clear()
+
+
+def test_numbers_beside_text_are_written_as_a_person_writes_them() -> None:
+    a, b = poses(n=3), poses(n=2).renumbered(100)
+    a = replace(a, instances=a.instances.with_meta(track=np.array([7.0, 7.5, np.nan])))
+    b = replace(b, instances=b.instances.with_meta(track=np.array(["cam1", "7"], object)))
+    assert concat([a, b]).instances.meta["track"].tolist() == ["7", "7.5", "", "cam1", "7"]
+
+
+def test_what_cannot_stand_twice_at_the_top_of_a_file_is_named() -> None:
+    def part(first: int, licence: str) -> PoseDataset:
+        file = {"licenses": [{"id": 1, "name": licence}], "images": [{"id": first, "file_name": "a"}], "annotations": [], "categories": []}
+        return parse_coco(json.dumps(file).encode())
+
+    assert concat([part(1, "CC0"), part(2, "CC0")]).provenance.steps == ()
+    joined = concat([part(1, "CC0"), part(2, "mine alone")])
+    assert joined.provenance.steps == ("concat: licenses of the first part that has it",)
+    assert json.loads(joined.to_coco())["licenses"] == [{"id": 1, "name": "CC0"}]
+
+
+def test_tables_show_their_columns() -> None:
+    assert repr(poses().instances).startswith("Instances(5 rows: id int64, image int64, category int64, keypoints float64[17, 3]")
+    assert repr(Collector("foot6")) == "Collector(0 poses, schema 'foot6')"
 
 
 def test_labelled_is_annotated_and_v_above_zero() -> None:
@@ -243,6 +284,17 @@ def test_a_collector_takes_what_a_loop_makes() -> None:
 def test_a_collector_names_the_image_whose_points_do_not_fit() -> None:
     with pytest.raises(DataError, match=r"image 7: keypoints of shape \(1, 5, 3\); schema 'foot6' needs \(n, 6, 3\)"):
         Collector("foot6").add(7, np.ones((5, 3)), 1)
+
+
+def test_a_collector_complains_at_once() -> None:
+    with pytest.raises(DataError, match=r"unknown field 'modl'; did you mean 'model'\?"):
+        Collector("foot6", header={"modl": "x"})
+    collector = Collector("foot6")
+    with pytest.raises(DataError, match="image 7: a score that is no number"):
+        collector.add(7, np.ones((6, 3)), np.nan)
+    collector.add(7, np.ones((6, 3)), 1)
+    with pytest.raises(DataError, match="image a: an id of another kind"):
+        collector.add("a", np.ones((6, 3)), 1)
 
 
 def test_confidence_zero_is_absence_only_where_it_is_a_probability() -> None:

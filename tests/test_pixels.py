@@ -14,6 +14,7 @@ from PIL import Image
 from posedata import PoseDataset, load_schema
 from posedata.flips import flip_boxes, flip_dataset, flip_points
 from posedata.formats.akd import parse_akd
+from posedata.formats.coco import parse_coco
 from posedata.formats.masks import mask_area
 from posedata.images import draw_pose
 from posedata.synthetic.build import mask_box
@@ -78,6 +79,21 @@ def test_unlabelled_points_stay_nothing_in_a_flip() -> None:
     assert np.array_equal(flip_dataset(flipped).instances.labelled, ds.instances.labelled)
     np.testing.assert_allclose(flip_dataset(flipped).instances.keypoints, ds.instances.keypoints)
     np.testing.assert_allclose(flip_dataset(flipped).instances.bbox, ds.instances.bbox)
+
+
+def test_points_that_say_nothing_say_nothing_in_a_mirror_and_the_last_column_comes_back() -> None:
+    points = np.array([[[-1, -1, 0], [0, 0, 0], [99, 0, 0], [99, 0, 2], [-7, 3, 0], [5, 5, 1]]], float)
+    ds = PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=points, images={"id": [1], "file": ["a"], "width": [100], "height": [50]})
+    flipped = flip_dataset(ds)
+    assert flipped.counts()["points outside their frame"] == ds.counts()["points outside their frame"] == 1
+    assert np.array_equal(flip_dataset(flipped).instances.keypoints, points)
+
+
+def test_a_flip_drops_masks_and_nothing_else() -> None:
+    note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 2, 3, 4, 5, 6]], "mood": "calm", "bbox": [1, 1, 2, 2]}
+    file = {"images": [{"id": 1, "file_name": "a", "width": 9, "height": 9}], "annotations": [note], "categories": [{"id": 1, "name": "x"}]}
+    written = json.loads(flip_dataset(parse_coco(json.dumps(file).encode())).to_coco())["annotations"][0]
+    assert written == {k: v for k, v in note.items() if k != "segmentation"} | {"bbox": [6, 1, 2, 2]}
 
 
 def test_shares_of_an_image_count_its_edges() -> None:

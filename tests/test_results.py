@@ -91,6 +91,7 @@ def test_part_scores_become_columns() -> None:
     found = parse_results(json.dumps(records).encode())
     assert found.meta["foot_score"].tolist() == [0, 0.25, 0.5]
     assert list(found.meta) == ["foot_score"]
+    assert [r["center"] for r in json.loads(found.to_json())] == [[1, 2]] * 3, "what no column holds is written back"
 
 
 def test_no_results_are_results() -> None:

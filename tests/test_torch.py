@@ -20,7 +20,7 @@ torch = pytest.importorskip("torch")
 
 from torch.utils.data import DataLoader  # noqa: E402  # after the skip
 
-from posedata import Keypoint, PoseDataset, Schema  # noqa: E402
+from posedata import Collector, Keypoint, PoseDataset, Schema  # noqa: E402
 from posedata.errors import DataError  # noqa: E402
 from posedata.formats.torch import collate, heatmaps, to_torch  # noqa: E402
 
@@ -260,3 +260,9 @@ def test_an_image_of_another_size_is_refused(ds: PoseDataset) -> None:
         other.to_torch()[1]
     unknown = replace(ds, images=replace(ds.images, width=np.zeros(3, int)))
     assert alike(unknown.to_torch()[1], ds.to_torch()[1])
+
+
+def test_a_collector_takes_tensors_of_any_kind() -> None:
+    collector = Collector("foot6")
+    collector.add(1, torch.ones((2, 6, 3), dtype=torch.bfloat16, requires_grad=True), torch.tensor([0.5, 0.25], dtype=torch.float16))
+    assert collector.predictions().score.tolist() == [0.5, 0.25]

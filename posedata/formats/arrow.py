@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ from ..rest import Rest
 from ..schema import Schema
 from ..tables import Images, Table
 from .arrow_in import from_arrow
-from .hf import IMAGE_COLUMNS, INSTANCE_COLUMNS, features, find_header, fingerprint, header, meta_columns
+from .hf import IMAGE_COLUMNS, INSTANCE_COLUMNS, content_fingerprint, features, find_header, header, meta_columns
 
 __all__ = ["from_hf", "read_parquet", "to_arrow", "to_hf", "to_parquet"]
 
@@ -59,6 +62,7 @@ def to_parquet(ds: PoseDataset, path: str | Path, images: bool = False) -> Path:
     path, table = Path(path), to_arrow(ds)
     if images:
         _require_files(ds, table)
+        table = _without_places(ds, table)
     pieces = _with_bytes(table) if images else (table.slice(at, ROWS) for at in range(0, len(table), ROWS))
     if path.suffix == ".parquet":
         return write_with(path, lambda file: _write([file], table.schema, pieces))
@@ -68,6 +72,14 @@ def to_parquet(ds: PoseDataset, path: str | Path, images: bool = False) -> Path:
         return write_folder(path, lambda into: _write((into / f"part-{i:05d}.parquet" for i in range(100_000)), table.schema, pieces))
     except OSError as e:
         raise FormatError(str(path), f"cannot be written ({(e.strerror or str(e)).lower()})", "choose another place") from None
+
+
+def _without_places(ds: PoseDataset, table: pa.Table) -> pa.Table:
+    """The table as it travels: the paths of the machine it was made on stay there."""
+    files = tuple((Path(file).name, sha256) for file, sha256 in ds.provenance.files)
+    nameless = replace(ds, images=replace(ds.images, folder=np.full(len(ds.images), "", object)), provenance=replace(ds.provenance, files=files))
+    made = to_arrow(nameless)
+    return made.set_column(made.schema.get_field_index("image"), made.schema.field("image"), table["image"])
 
 
 def to_hf(ds: PoseDataset) -> datasets.Dataset:
@@ -83,6 +95,11 @@ def to_hf(ds: PoseDataset) -> datasets.Dataset:
             pass  # a full or read-only disk costs the mapping and nothing else
         table = _mapped(path) or InMemoryTable(made)
     return datasets.Dataset(table, info=datasets.DatasetInfo(features=features(ds)), fingerprint=mark)
+
+
+def fingerprint(ds: PoseDataset) -> str:
+    """That of the content, and of which pictures are here."""
+    return content_fingerprint(ds, _image_places(ds.images).is_valid().to_numpy(zero_copy_only=False))
 
 
 def _mapped(path: Path) -> MemoryMappedTable | None:
@@ -121,7 +138,11 @@ def _require_files(ds: PoseDataset, table: pa.Table) -> None:
     """All images that cannot be had, before the first byte is written."""
     bad = [f if p is None else p for f, p in zip(ds.images.file.tolist(), _paths(table), strict=True) if p is None or not _readable(p)]
     if bad:
-        raise FormatError(bad[0], f"{len(bad):,} of {len(table):,} images cannot be read: {first_few(bad, 3, ', ')}", "name their folder: images=FOLDER")
+        raise FormatError(
+            bad[0],
+            f"{len(bad):,} of {len(table):,} images cannot be read: {first_few(bad, 3, ', ')}",
+            "put them there, or leave their images out: ds.where(file=...)",
+        )
 
 
 def _readable(path: str) -> bool:
@@ -161,13 +182,14 @@ def _image_columns(ds: PoseDataset) -> dict[str, pa.Array]:
 
 
 def _image_places(images: Images) -> pa.Array:
-    """Path of each image, inside its folder; null when no folder is known, or when the name leads out of it."""
+    """Path of each image, inside its folder; null when no folder is known, when the name leads out of it, or when there is no such file."""
     folder = _plain(images.folder).dictionary_encode()
     # absolute: the columns outlive the working directory
     places = pa.array([str(Path(f).absolute()) if f else None for f in folder.dictionary.to_pylist()], pa.string()).take(folder.indices)
     names = _plain(images.file)
     path = pc.if_else(pc.match_substring_regex(names, _OUTSIDE), pa.scalar(None, pa.string()), pc.binary_join_element_wise(places, names, "/"))
-    return pa.StructArray.from_arrays([pa.nulls(len(images), pa.binary()), path], ["bytes", "path"], mask=path.is_null())
+    here = pa.array([p is not None and Path(p).is_file() for p in path.to_pylist()], pa.bool_())
+    return pa.StructArray.from_arrays([pa.nulls(len(images), pa.binary()), path], ["bytes", "path"], mask=pc.invert(here))
 
 
 def _instance_lists(ds: PoseDataset) -> pa.Array:
@@ -222,8 +244,11 @@ def _rest_out(rest: Rest) -> dict[str, pa.Array]:
 # -- in ----------------------------------------------------------------------------------------------
 
 
-def read_parquet(path: str | Path, schema: Schema | str | Path | None = None) -> PoseDataset:
-    """The dataset in a file, or in a folder of shards, that `to_parquet` or `Dataset.to_parquet` wrote. `schema`: as in `from_hf`."""
+def read_parquet(path: str | Path, schema: Schema | str | Path | None = None, images: str | Path | None = None) -> PoseDataset:
+    """The dataset in a file, or in a folder of shards, that `to_parquet` or `Dataset.to_parquet` wrote. `schema`: as in `from_hf`.
+
+    `images` is the folder its file names are in. Without it, pictures that travel inside the file are unpacked into the cache.
+    """
     path = Path(path)
     files = sorted(f for f in path.rglob("*.parquet") if not _hidden(f.relative_to(path))) if path.is_dir() else [path]
     if not files:
@@ -236,7 +261,38 @@ def read_parquet(path: str | Path, schema: Schema | str | Path | None = None) ->
         raise FormatError(str(path), (e.strerror or "cannot be read").lower(), "check the path") from None
     if any(t.schema != tables[0].schema or _said(t, path) != _said(tables[0], path) for t in tables):
         raise FormatError(str(path), "its files are of different datasets", "read them one by one and join them with posedata.concat")
-    return from_arrow(pa.concat_tables(tables), str(path), schema)
+    ds = from_arrow(pa.concat_tables(tables), str(path), schema)
+    folder = images if images is not None else _unpacked(ds, files)
+    return ds if folder is None else replace(ds, images=replace(ds.images, folder=np.full(len(ds.images), str(folder), object)))
+
+
+def _unpacked(ds: PoseDataset, files: list[Path]) -> Path | None:
+    """The folder in the cache with the pictures embedded in these files; None when there are none."""
+    if not any(_embeds(f) for f in files):
+        return None
+    stats = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns, f.stat().st_ctime_ns) for f in files]
+    folder = cache_folder() / "pictures" / hashlib.sha256(json.dumps(stats).encode()).hexdigest()[:32]
+    return folder if folder.is_dir() else write_folder(folder, lambda into: _unpack(files, into))
+
+
+def _embeds(file: Path) -> bool:
+    """Whether the first picture of a file is inside it."""
+    with pq.ParquetFile(file) as opened:
+        if "image" not in opened.schema_arrow.names:
+            return False
+        first = next(opened.iter_batches(1, columns=["image"]), None)
+    return first is not None and pc.struct_field(first["image"], "bytes").is_valid().to_pylist() == [True]
+
+
+def _unpack(files: list[Path], into: Path) -> None:
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(64, columns=["image", "file_name"]):
+                outside = pc.match_substring_regex(batch["file_name"], _OUTSIDE).to_pylist()
+                for picture, name, stray in zip(batch["image"].to_pylist(), batch["file_name"].to_pylist(), outside, strict=True):
+                    if picture and picture["bytes"] and not stray:
+                        (into / name).parent.mkdir(parents=True, exist_ok=True)
+                        (into / name).write_bytes(picture["bytes"])
 
 
 def from_hf(hf: datasets.Dataset, schema: Schema | str | Path | None = None) -> PoseDataset:

@@ -10,12 +10,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from datasets import ClassLabel, Features, Image, List, Value
+from numpy.typing import NDArray
 
 from ..category import Category, Provenance
 from ..dataset import PoseDataset
@@ -24,7 +26,7 @@ from ..schema import Schema
 from ..tables import Table
 
 __all__ = [
-    "IMAGE_COLUMNS", "INSTANCE_COLUMNS", "feature_of", "features", "find_header", "fingerprint", "header", "meta_columns",
+    "IMAGE_COLUMNS", "INSTANCE_COLUMNS", "feature_of", "features", "content_fingerprint", "find_header", "header", "meta_columns",
     "read_category", "read_provenance", "read_schema_of",
 ]  # fmt: skip
 
@@ -88,13 +90,20 @@ def features(ds: PoseDataset) -> Features:
     return Features(table | {"rest": Value("large_string"), "layout": Value("int32"), "posebench": ClassLabel(names=[header(ds)])})
 
 
-def fingerprint(ds: PoseDataset) -> str:
-    """32 hex digits that are the same in every process and change with any value, the folders of the images included."""
-    folders = {f: str(Path(f).absolute()) for f in sorted(set(ds.images.folder.tolist())) if f}
-    digest = hashlib.sha256(json.dumps([VERSION, header(ds), folders]).encode())
+def content_fingerprint(ds: PoseDataset, here: NDArray[np.bool_]) -> str:
+    """32 hex digits that are the same in every process and change with any value, with the place of the pictures, and with which of them are here.
+
+    Where the annotations were read from, and how the path of a folder is spelled, changes nothing.
+    """
+    provenance = replace(ds.provenance, files=tuple(("", sha256) for _, sha256 in ds.provenance.files))
+    folders = {f: str(Path(f).absolute()) if f else "" for f in set(ds.images.folder.tolist())}
+    digest = hashlib.sha256(json.dumps([VERSION, header(replace(ds, provenance=provenance))]).encode())
+    digest.update(np.packbits(here).tobytes())
     for kind, table in (("images", ds.images), ("instances", ds.instances)):
         arrays = {**table.columns(), "rest.layout": table.rest.layout, "rest.offsets": table.rest.offsets, "rest.text": table.rest.text}
         for name, values in arrays.items():
+            if name == "folder":
+                values = np.array([*(folders[f] for f in values.tolist()), None], object)[:-1]
             digest.update(json.dumps([kind, name, values.dtype.str, values.shape]).encode())
             # text as JSON: no two lists of texts are written alike
             digest.update(json.dumps(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)

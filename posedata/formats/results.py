@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, Fault, FormatError, PoseError, brief, did_you_mean, first_few, raise_faults
 from ..files import write_bytes, write_with
 from ..predictions import HEADER_FIELDS, Predictions
+from ..rest import Rest
 from ..schema import Schema
 from ..schemas import SCHEMAS, load_schema
 from .coco_out import whole_as_int
@@ -146,6 +147,8 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Se
             truth[:0],
             {},
         )
+    held = {*RESULT_KEYS, HEADER_KEY, *meta}
+    rest = Rest.empty(0) if rows.faults else Rest.added([_leftover(row, held) for row in rows.rows])
     absent = (points == 0).all(-1)
     points[absent, :2] = np.nan
     return Predictions(
@@ -159,7 +162,14 @@ def _block(rows: RowTable, schema: Schema, header: Mapping[str, Any], extras: Se
         truth=truth,
         meta=meta,
         row=rows.first + np.arange(len(image)),
+        rest=rest,
     )
+
+
+def _leftover(row: Row, held: set[str]) -> bytes:
+    """JSON object of the keys no column holds; nothing when there are none."""
+    extra = [msgspec.json.encode(k) + b":" + v for k, v in row.items() if k not in held]
+    return b"{" + b",".join(extra) + b"}" if extra else b""
 
 
 def _numeric_extras(rows: Sequence[Row]) -> list[str]:
@@ -183,7 +193,9 @@ def _joined(parts: Sequence[Predictions], where: str) -> Predictions:
     ids["truth"] = _one_kind(unsaid, "truth", where)
     shared = [m for m in parts[0].meta if all(m in p.meta for p in parts)]
     meta = {m: np.concatenate([p.meta[m] for p in parts]) for m in shared}
-    return Predictions(schema=parts[0].schema, header=parts[0].header, row=np.arange(len(own["score"])), meta=meta, **own, **ids)
+    return Predictions(
+        schema=parts[0].schema, header=parts[0].header, row=np.arange(len(own["score"])), meta=meta, rest=Rest.concat([p.rest for p in parts]), **own, **ids
+    )
 
 
 def _one_kind(columns: Sequence[NDArray[Any]], name: str, where: str) -> NDArray[Any]:
@@ -206,6 +218,8 @@ def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
     for key, (values, known) in named.items():
         for row in np.flatnonzero(known).tolist():
             rows[row][key] = values[row]
+    for record, text in zip(rows, p.rest.rows(), strict=True):
+        record.update(msgspec.json.decode(text, type=dict[str, Raw]) if text else {})
     header = written_header(p)
     if rows:
         rows[0][HEADER_KEY] = header
