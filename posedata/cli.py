@@ -23,6 +23,7 @@ def app() -> None: ...
 
 
 _IMAGES = click.option("--images", metavar="FOLDER", type=click.Path(exists=True, file_okay=False), help="Where the file names of SOURCE lie.")
+_ROOT = click.option("--root", metavar="FOLDER", help="Where datasets lie, when SOURCE is a name.")
 _SCHEMA = click.option(
     "--schema", metavar="NAME_OR_FILE", help="Schema of a file that does not name its keypoints: coco17, ap10k17, ..., or your own .toml or .json."
 )
@@ -35,7 +36,8 @@ _SCHEMA = click.option(
 @click.option("-n", "count", default=24, show_default=True, type=click.IntRange(1, 600), help="How many pictures, spread evenly over the set.")
 @_IMAGES
 @_SCHEMA
-def show(source: str, out: str, by: str | None, count: int, images: str | None, schema: str | None, as_json: bool, quiet: bool) -> None:
+@_ROOT
+def show(source: str, out: str, by: str | None, count: int, images: str | None, schema: str | None, root: str | None, as_json: bool, quiet: bool) -> None:
     """Draw a contact sheet of SOURCE with its skeletons; SOURCE may also be a schema's name, or your own .toml.
 
     \b
@@ -51,7 +53,7 @@ def show(source: str, out: str, by: str | None, count: int, images: str | None, 
         path = save_picture(draw_schema(drawn), out)
         emit({"schema": drawn.name, "out": str(path)}, f"{path}: the {len(drawn)} points of {drawn.name}", as_json)
         return
-    ds = _read(source, images, schema)
+    ds = _read(source, images, schema, root)
     path = save_picture(contact_sheet(ds, count, by), out)
     say(repr(ds), quiet or as_json)
     emit({"out": str(path), "name": ds.name, "schema": ds.schema.name, **_plain(ds)}, str(path), as_json)
@@ -66,6 +68,7 @@ def show(source: str, out: str, by: str | None, count: int, images: str | None, 
 @click.option("--embed", is_flag=True, help="Put the pictures' bytes into the Parquet, so that it can travel alone.")
 @_IMAGES
 @_SCHEMA
+@_ROOT
 def convert(
     source: str,
     out: str,
@@ -75,6 +78,7 @@ def convert(
     embed: bool,
     images: str | None,
     schema: str | None,
+    root: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -86,7 +90,7 @@ def convert(
     """
     if not target and (mapping or derived):
         raise PoseError(f"posedata convert {'--mapping' if mapping else '--derived'}", "without --as it does nothing", "say which schema: --as NAME_OR_FILE")
-    ds = _read(source, images, schema)
+    ds = _read(source, images, schema, root)
     if target:
         ds = _as_schema(ds, target, mapping, derived)
         say(f"{ds.provenance.steps[-1]}" if ds.provenance.steps else "already of that schema", quiet)
@@ -155,10 +159,10 @@ def _paragraphs(values: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _read(source: str, images: str | None, schema: str | None) -> PoseDataset:
+def _read(source: str, images: str | None, schema: str | None, root: str | None) -> PoseDataset:
     from .formats.anything import read
 
-    return read(source, images, schema)
+    return read(source, images, schema, root)
 
 
 def _as_schema(ds: PoseDataset, target: str, mapping: str | None, derived: bool) -> PoseDataset:

@@ -234,8 +234,10 @@ def draw_schema(schema: Schema, width: int = 860) -> Image.Image:
     xy = _places(schema)
     tall = int(width * 0.44 * np.ptp(xy[:, 1]) / max(np.ptp(xy[:, 0]), 0.55))
     sides = _margins(xy)
-    height = max(tall, max(map(len, sides)) * 20 + 20, 200) + 90
-    box = np.array([[width * 0.28, 66], [width * 0.72, height - 24]])
+    meanings = _meanings(schema)
+    figure = max(tall, max(map(len, sides)) * 20 + 20, 200) + 90
+    height = figure + len(meanings) * 17 + (14 if meanings else 0)
+    box = np.array([[width * 0.28, 66], [width * 0.72, figure - 24]])
     low, span = xy.min(0), np.ptp(xy, axis=0)
     scale = min((box[1] - box[0]) / np.maximum(span, 1e-6))
     xy = (xy - low - span / 2) * scale + box.mean(0)
@@ -245,9 +247,22 @@ def draw_schema(schema: Schema, width: int = 860) -> Image.Image:
     subtitle = f"{len(schema)} keypoints, {schema.sigma_note()}"
     pen.text((16 * _SMOOTH, 34 * _SMOOTH), _fitting(subtitle, (width - 32) * _SMOOTH, _font(12 * _SMOOTH)), fill=FAINT, font=_font(12 * _SMOOTH))
     for rows, left in zip(sides, (True, False), strict=True):
-        _label_margin(pen, schema, xy, rows, left, width, height)
+        _label_margin(pen, schema, xy, rows, left, width, figure)
+    for i, line in enumerate(meanings):
+        pen.text(
+            (16 * _SMOOTH, (figure + 4 + i * 17) * _SMOOTH), _fitting(line, (width - 32) * _SMOOTH, _font(11 * _SMOOTH)), fill=FAINT, font=_font(11 * _SMOOTH)
+        )
     _draw_one(pen, schema, xy * _SMOOTH, np.full(len(schema), 2.0), np.ones(len(schema), bool), point_colours(schema), 3.0 * _SMOOTH)
     return sheet.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _meanings(schema: Schema) -> list[str]:
+    """A line for each definition, one for both sides of a pair."""
+    by_meaning: dict[str, list[str]] = {}
+    for k in schema.keypoints:
+        if k.definition:
+            by_meaning.setdefault(k.definition, []).append(k.name)
+    return [f"{', '.join(names)}: {meaning}" for meaning, names in by_meaning.items()]
 
 
 def _places(schema: Schema) -> NDArray[np.float64]:

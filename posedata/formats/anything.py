@@ -13,13 +13,13 @@ from .rows import parse_object, read_bytes
 __all__ = ["read"]
 
 
-def read(source: str | Path, images: str | Path | None = None, schema: Schema | str | Path | None = None) -> PoseDataset:
+def read(source: str | Path, images: str | Path | None = None, schema: Schema | str | Path | None = None, root: str | Path | None = None) -> PoseDataset:
     """A dataset from a COCO or TechNumber JSON file, a Parquet file or folder, or by its name: NAME[/CONFIG[/SPLIT]]."""
     path = Path(source)
     there = _exists(path)
     holds = there and _holds_parquet(path)
     if (not there and path.suffix not in (".json", ".parquet")) or (there and path.is_dir() and not holds and _is_name(str(source))):
-        return _by_name(str(source))
+        return _by_name(str(source), root)
     if path.suffix == ".parquet" or holds:
         from .arrow import read_parquet
 
@@ -33,7 +33,7 @@ def read(source: str | Path, images: str | Path | None = None, schema: Schema | 
     return read_coco(path, images, schema)
 
 
-def _by_name(source: str) -> PoseDataset:
+def _by_name(source: str, root: str | Path | None) -> PoseDataset:
     from ..catalog import entry, list_datasets, load_split  # its readers are formats themselves
 
     name, *rest = source.split("/")
@@ -48,7 +48,7 @@ def _by_name(source: str) -> PoseDataset:
         raise PoseError(source, f"no configuration or split {rest[0]!r}", cure)
     config = rest[0] if rest and rest[0] in known.splits else first
     split = rest[-1] if rest and rest[-1] != config else next(iter(known.splits[config]))
-    return load_split(name, rest[0] if len(rest) == 2 else config, split)
+    return load_split(name, rest[0] if len(rest) == 2 else config, split, root)
 
 
 def _is_name(source: str) -> bool:
