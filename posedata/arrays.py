@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import array_of, copied, half_known, ids_column, numbers_of, rows_of
 from .errors import DataError, brief, first_few
-from .tables import Images, array_of, copied, half_known, ids_column, numbers_of, rows_of
+from .tables import Images
 
 __all__ = ["category_rows", "image_rows", "image_table", "with_visibility"]
 

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import category_rows, image_rows, image_table, with_visibility
 from .category import Category, Provenance
+from .columns import array_of, copied, copied_columns, row_numbers, says_nothing
 from .errors import DataError, brief, did_you_mean, needs
 from .mapping import LABELS, mapping_between
 from .mapping import Mapping as SchemaMapping
 from .rest import FileRest
 from .schema import Schema
 from .schemas import NO_POINTS, load_schema
-from .tables import Images, Instances, array_of, copied, copied_columns, matching, row_numbers, says_nothing
+from .tables import Images, Instances, matching
 
 if TYPE_CHECKING:
     import datasets

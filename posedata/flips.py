@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import says_nothing
 from .dataset import PoseDataset
 from .errors import DataError
 from .rest import without_key
 from .schema import Schema
-from .tables import says_nothing
 
 __all__ = ["flip_boxes", "flip_dataset", "flip_points"]
 

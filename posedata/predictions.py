@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import array_of, copied, half_known, ids_column, numbers_of, row_numbers
 from .errors import DataError, brief, did_you_mean
 from .schema import Schema
 from .schemas import load_schema
-from .tables import Table, array_of, column, copied, half_known, ids_column, numbers_of, row_numbers
+from .tables import Table, column
 
 __all__ = ["HEADER_FIELDS", "Collector", "Predictions"]
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -752,3 +753,16 @@ def _run(folder, *arguments):
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code, *arguments], capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": path}
     )
+
+
+def test_one_very_long_line_reads_like_any_other(tmp_path):
+    """10 MB in the normal run; POSE_LONG=1 makes it 1 GB."""
+    note = {"id": 1, "image_id": 1, "category_id": 1, "note": "x" * (1_000_000_000 if os.environ.get("POSE_LONG") else 10_000_000)}
+    file = tmp_path / "long.json"
+    file.write_bytes(msgspec.json.encode({"images": [{"id": 1, "file_name": "a"}], "annotations": [note], "categories": [{"id": 1, "name": "x"}]}))
+    ds = read_coco(file, cache=False)
+    assert ds.to_coco() == file.read_bytes()
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(PoseError) as caught:
+        read_coco(file)
+    assert len(str(caught.value)) < 400

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..catalog import Entry, Found, KnownFault, Part, Source
+from ..columns import rows_of
 from ..dataset import PoseDataset
 from ..download.remote import Remote
 from ..errors import FormatError
 from ..formats.cmu import read_cmu
 from ..formats.coco import read_coco
 from ..schemas import COCO17, COCO_FOOT23, FOOT6
-from ..tables import rows_of
 from .coco import archive
 
 _HOST = "http://posefs1.perception.cs.cmu.edu/OpenPose/datasets/foot"

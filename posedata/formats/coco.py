@@ -15,12 +15,13 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..category import Category, Provenance
+from ..columns import repeats, rows_of
 from ..dataset import PoseDataset
 from ..errors import DataError, Fault, FormatError, brief, first_few, raise_faults
 from ..rest import FileRest, Rest
 from ..schema import Schema
 from ..schemas import NO_POINTS, canonical_names, load_schema, recognise
-from ..tables import Images, Instances, repeats, rows_of, stack
+from ..tables import Images, Instances, stack
 from .cache import cached
 from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_rows, read_bytes
 
