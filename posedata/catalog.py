@@ -371,7 +371,9 @@ def source_text(source: Source) -> str:
     """One source in words: what, how large, from where, and what to do."""
     size = f" ({source.size or 'size not known'})"
     url = source.remote.url if source.remote else source.page
-    return f"{source.what}{size}" + (f" from {url}" if url else "") + (f": {source.how}" if source.how else "")
+    verb = "unpack it" if source.what.endswith((".zip", ".tar")) else "put it"
+    how = "; ".join(filter(None, [f"{verb} into data/{source.into}/" if source.into != "." and "data/" not in source.how else "", source.how]))
+    return f"{source.what}{size}" + (f" from {url}" if url else "") + (f": {how}" if how else "")
 
 
 def checksum_text(source: Source) -> str:
