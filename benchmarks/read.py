@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.problem import write_truth
 
@@ -66,7 +67,7 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def run(folder: Path, runs: int) -> dict[str, dict[str, dict[str, float]]]:
+def run(folder: Path, runs: int) -> dict[str, Any]:
     files = {"1x": write_truth(folder / "1x.json"), "10x": write_truth(folder / "10x.json", 10)}
     os.utime(files["1x"], (0, 0))
     rows: dict[str, dict[str, float]] = {}
@@ -97,17 +98,17 @@ def run(folder: Path, runs: int) -> dict[str, dict[str, dict[str, float]]]:
         "import posedata, seconds": (imports["import posedata"]["seconds"], 0.25),
     }
     sizes = {size: {"megabytes": file.stat().st_size / 1e6} for size, file in files.items()}
-    return {"files": sizes, "reading": rows, "a million instances": million, "imports": imports, "budgets": budgets}  # type: ignore[dict-item]
+    return {"files": sizes, "reading": rows, "a million instances": million, "imports": imports, "budgets": budgets}
 
 
-def print_table(found: dict[str, dict[str, dict[str, float]]]) -> None:
+def print_table(found: dict[str, Any]) -> None:
     for title in ("reading", "a million instances", "imports"):
         print(f"\n{title:<28}{'seconds':>10}{'MB':>8}")
         for name, row in found[title].items():
             print(f"{name:<28}{row['seconds']:>10.4f}{row['megabytes']:>8.0f}")
     print(f"\n{'budget':<28}{'found':>10}{'limit':>8}")
     for name, (value, limit) in found["budgets"].items():
-        print(f"{name:<28}{value:>10.3f}{limit:>8g}{'' if value <= limit else '   MISSED'}")  # type: ignore[has-type]
+        print(f"{name:<28}{value:>10.3f}{limit:>8g}{'' if value <= limit else '   MISSED'}")
 
 
 if __name__ == "__main__":

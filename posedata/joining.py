@@ -45,7 +45,8 @@ def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset
 def _provenance(parts: Sequence[PoseDataset]) -> Provenance:
     """All of all, and a word on what could not stand twice in one file."""
     joined = Provenance(*(tuple(dict.fromkeys(entry for p in parts for entry in getattr(p.provenance, f))) for f in ("files", "fixes", "steps")))
-    lost = [key for key in _joined_tops(parts).texts for p in parts if key in p.rest.texts and p.rest.texts[key] != _joined_tops(parts).texts[key]]
+    kept = _joined_tops(parts).texts
+    lost = [key for p in parts for key, text in p.rest.texts.items() if text != kept[key]]
     return joined.then(f"concat: {first_few(dict.fromkeys(lost), between=', ')} of the first part that has it") if lost else joined
 
 
