@@ -30,7 +30,7 @@ ROOMS = {
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
     "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
-    "catalog", "formats", "images", "synthetic", "datasets", "obtain", "cli",
+    "similarity", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "cli",
 )  # fmt: skip
 
 

@@ -1,0 +1,201 @@
+"""Problem: what a protocol makes of truth and predictions before anything is matched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posedata.dataset import PoseDataset
+from posedata.errors import DataError, PoseError, did_you_mean, first_few
+from posedata.predictions import Predictions
+from posedata.similarity import extent_area
+from posedata.tables import AREA_SHARE
+
+from .align import Aligned
+from .protocol import Part, Protocol
+
+__all__ = ["Problem", "prepare", "sigma_table"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem:
+    """N truths and the M predictions that count, in the order in which they are served: by image, category, score, row."""
+
+    truth: PoseDataset
+    pred: Predictions
+    protocol: Protocol
+    columns: NDArray[np.intp]
+    """(K,) columns of the schema that are scored."""
+    points: NDArray[np.float64]
+    """(N, K, 3) of the truths."""
+    labelled: NDArray[np.bool_]
+    sigmas: NDArray[np.float64]
+    """(N, K), or (1, K) where all truths share them."""
+    area: NDArray[np.float64]
+    ignored: NDArray[np.bool_]
+    """(N,) neither found nor missed."""
+    image: NDArray[np.intp]
+    """(N,) row in truth.images."""
+    category: NDArray[np.intp]
+    """(N,) what is matched together; all 0 where categories are one."""
+    rows: NDArray[np.intp]
+    """(M,) row in pred."""
+    pred_points: NDArray[np.float64]
+    """(all rows of pred, K, 3); absent points as the protocol reads them."""
+    pred_image: NDArray[np.intp]
+    pred_category: NDArray[np.intp]
+    pred_score: NDArray[np.float64]
+    pred_area: NDArray[np.float64]
+    rank: NDArray[np.intp]
+    """(I,) place of each image in the order of ids."""
+    used: Mapping[str, str] = field(default_factory=dict)
+    """What the data made of a choice of the protocol, for its printed block."""
+    warnings: tuple[str, ...] = ()
+
+
+def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pooled: bool = False) -> Problem:
+    """All columns that matching looks at, for all points or for a part of them."""
+    truth, pred = aligned.truth, aligned.pred
+    own = truth.instances
+    columns = part_columns(truth, part)
+    every = len(columns) == len(truth.schema)
+    area, area_used, warnings = truth_areas(truth, protocol)
+    labelled = own.labelled[:, columns]
+    score = _scores(pred, part)
+    one = pooled or not protocol.per_category
+    pred_category = np.zeros(len(pred), np.intp) if one else aligned.category
+    rows = _served(aligned, pred_category, score, protocol.max_preds)
+    points = np.nan_to_num(pred.keypoints, nan=0.0) if protocol.absent == "origin" and np.isnan(pred.keypoints).any() else pred.keypoints
+    return Problem(
+        truth=truth,
+        pred=pred,
+        protocol=protocol,
+        columns=columns,
+        points=own.keypoints if every else own.keypoints[:, columns],
+        labelled=labelled,
+        sigmas=_sigmas_of(truth, protocol)[:, columns],
+        area=area,
+        ignored=_ignored(truth, labelled, protocol.ignored if part is None else part.ignored) | ~_valid(truth, part),
+        image=own.image,
+        category=np.zeros(len(truth), np.intp) if one else own.category,
+        rows=rows,
+        pred_points=points if every else points[:, columns],
+        pred_image=aligned.image[rows],
+        pred_category=pred_category[rows],
+        pred_score=score[rows],
+        pred_area=prediction_areas(pred, points, rows, protocol),
+        rank=aligned.rank,
+        used={"area": area_used} if area_used else {},
+        warnings=(*aligned.warnings, *warnings),
+    )
+
+
+def part_columns(truth: PoseDataset, part: Part | None) -> NDArray[np.intp]:
+    """Columns of a part's points; all without one."""
+    return np.arange(len(truth.schema)) if part is None else np.array([truth.schema.index(name) for name in part.points], np.intp)
+
+
+def _served(aligned: Aligned, category: NDArray[np.intp], score: NDArray[np.float64], max_preds: int) -> NDArray[np.intp]:
+    """Rows of the predictions by image, category, score and row, the first `max_preds` of each image and category."""
+    cell = aligned.rank[aligned.image] * (int(category.max(initial=0)) + 1) + category
+    order = np.lexsort((aligned.pred.row, -score, cell))
+    ordered = cell[order]
+    first = np.searchsorted(ordered, ordered, side="left")
+    return order[np.arange(len(order)) - first < max_preds]
+
+
+def _scores(pred: Predictions, part: Part | None) -> NDArray[np.float64]:
+    if part is None or not part.score or part.score not in pred.meta:
+        return pred.score
+    own = np.asarray(pred.meta[part.score], np.float64)
+    return np.where(np.isnan(own), pred.score, own)
+
+
+def _valid(truth: PoseDataset, part: Part | None) -> NDArray[np.bool_]:
+    column = truth.instances.meta.get(part.valid) if part is not None and part.valid else None
+    return np.ones(len(truth), bool) if column is None else np.asarray(column == 1, bool)
+
+
+def _ignored(truth: PoseDataset, labelled: NDArray[np.bool_], rule: str) -> NDArray[np.bool_]:
+    own = truth.instances
+    none = ~labelled.any(1)
+    empty = {"recorded": np.where(own.recorded >= 0, own.recorded == 0, none), "labelled": none, "crowd": np.zeros(len(truth), bool)}
+    return own.crowd | empty[rule]
+
+
+# -- sigmas ------------------------------------------------------------------------------------------
+
+
+def sigma_table(truth: PoseDataset, protocol: Protocol) -> NDArray[np.float64]:
+    """(C, K) sigmas by category: the protocol's where it names them, else the truth's."""
+    table = truth.sigmas.copy()
+    names = {c.name: row for row, c in enumerate(truth.categories)}
+    for key, value in protocol.sigmas.items():
+        if isinstance(value, Mapping):
+            if key not in names:
+                raise PoseError(f"protocol {protocol.name!r} sigmas", f"no category {key!r}", did_you_mean(key, names))
+            for point, sigma in value.items():
+                table[names[key], truth.schema.index(point)] = sigma
+        else:
+            column = truth.schema.index(key)
+            table[:, column] = np.where(np.isnan(table[:, column]), np.nan, value)
+    return table
+
+
+def _sigmas_of(truth: PoseDataset, protocol: Protocol) -> NDArray[np.float64]:
+    table = sigma_table(truth, protocol)
+    if len(table) and (np.nan_to_num(table) == np.nan_to_num(table[:1])).all():
+        return table[:1]
+    return table[truth.instances.category]
+
+
+# -- areas -------------------------------------------------------------------------------------------
+
+
+def truth_areas(truth: PoseDataset, protocol: Protocol) -> tuple[NDArray[np.float64], str, list[str]]:
+    """(N,) areas by the protocol's rule; where the file has none, by the next rule that it allows, and words that say so."""
+    rule = protocol.truth_area
+    said: list[str] = []
+    if rule == "recorded" and len(truth) and np.isnan(truth.instances.area).all():
+        rule = ".53 box"
+        said.append("no area in the truth: .53 of the box stands in; numbers are not comparable with those of recorded areas")
+    if rule in ("box", ".53 box") and len(truth) and np.isnan(truth.instances.bbox).any(1).all():
+        rule = "extent"
+        said.append("no box in the truth: the extent of the labelled points stands in for the area")
+    area = _AREAS[rule](truth)
+    counted = ~_ignored(truth, truth.instances.labelled, protocol.ignored)
+    missing = np.isnan(area) & counted
+    if missing.any():
+        what = "area" if rule == "recorded" else "bbox"
+        cure = "fill it in, or choose another rule: truth_area = '.53 box' or 'extent' in the protocol"
+        raise DataError(
+            truth.name, f"no {what} in {missing.sum():,} of {len(truth):,} truths, the first with id {first_few(truth.instances.id[missing], 3, ', ')}", cure
+        )
+    return np.nan_to_num(area), f"{rule}, for the truth has none by the rule" if said else "", said
+
+
+def _box_area(truth: PoseDataset) -> NDArray[np.float64]:
+    return np.asarray(truth.instances.bbox[:, 2] * truth.instances.bbox[:, 3])
+
+
+_AREAS: Mapping[str, Any] = {
+    "recorded": lambda truth: truth.instances.area,
+    "box": _box_area,
+    # in the order of CrowdPose's own code: h x w x .53
+    ".53 box": lambda truth: truth.instances.bbox[:, 3] * truth.instances.bbox[:, 2] * AREA_SHARE,
+    "extent": lambda truth: extent_area(truth.instances.keypoints[..., :2], truth.instances.labelled),
+}
+
+
+def prediction_areas(pred: Predictions, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
+    """(M,) areas of the predictions that count."""
+    boxed = pred.bbox[rows, 2] * pred.bbox[rows, 3]
+    unknown = np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
+    if unknown.any():
+        xy = points[rows[unknown]][..., :2] if not unknown.all() or len(rows) < len(pred) else points[rows][..., :2]
+        boxed[unknown] = extent_area(xy, ~np.isnan(xy[..., 0]))
+    return np.asarray(boxed)
