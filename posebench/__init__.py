@@ -1,5 +1,37 @@
 """posebench: scores for keypoint predictions that can be quoted without a footnote."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from posedata.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from .evaluation import Evaluation, evaluate
+    from .metrics import METRICS
+    from .protocol import Protocol
+    from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, PROTOCOLS, load_protocol
+
+# Doors, as in posedata: a name is imported when it is first asked for.
+_HOME = {
+    "evaluation": ("Evaluation", "evaluate"),
+    "metrics": ("METRICS",),
+    "protocol": ("Protocol",),
+    "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "PROTOCOLS", "load_protocol"),
+}  # fmt: skip
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *sorted(_MODULE)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module 'posebench' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

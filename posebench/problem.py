@@ -68,7 +68,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     score = _scores(pred, part)
     one = pooled or not protocol.per_category
     pred_category = np.zeros(len(pred), np.intp) if one else aligned.category
-    rows = _served(aligned, pred_category, score, protocol.max_preds)
+    rows = _served(aligned, pred_category, score, protocol.max_preds, _spoken(pred, columns, part))
     points = np.nan_to_num(pred.keypoints, nan=0.0) if protocol.absent == "origin" and np.isnan(pred.keypoints).any() else pred.keypoints
     return Problem(
         truth=truth,
@@ -99,13 +99,19 @@ def part_columns(truth: PoseDataset, part: Part | None) -> NDArray[np.intp]:
     return np.arange(len(truth.schema)) if part is None else np.array([truth.schema.index(name) for name in part.points], np.intp)
 
 
-def _served(aligned: Aligned, category: NDArray[np.intp], score: NDArray[np.float64], max_preds: int) -> NDArray[np.intp]:
+def _served(aligned: Aligned, category: NDArray[np.intp], score: NDArray[np.float64], max_preds: int, spoken: NDArray[np.bool_] | None) -> NDArray[np.intp]:
     """Rows of the predictions by image, category, score and row, the first `max_preds` of each image and category."""
     cell = aligned.rank[aligned.image] * (int(category.max(initial=0)) + 1) + category
     order = np.lexsort((aligned.pred.row, -score, cell))
+    order = order if spoken is None else order[spoken[order]]
     ordered = cell[order]
     first = np.searchsorted(ordered, ordered, side="left")
     return order[np.arange(len(order)) - first < max_preds]
+
+
+def _spoken(pred: Predictions, columns: NDArray[np.intp], part: Part | None) -> NDArray[np.bool_] | None:
+    """Predictions that say anything about a part, where the part asks for it."""
+    return (pred.keypoints[:, columns, 2] > 0).any(1) if part is not None and part.drop_silent else None
 
 
 def _scores(pred: Predictions, part: Part | None) -> NDArray[np.float64]:

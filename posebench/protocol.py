@@ -65,12 +65,16 @@ class Part:
     """A column of the truth that must be true for it to count."""
     score: str = ""
     """A column of the predictions that ranks them, where they have it."""
+    drop_silent: bool = False
+    """Leave out predictions whose confidence is 0 or less at every point of the part."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", tuple(self.points))
         if not self.points or not all(isinstance(p, str) for p in self.points):
             raise PoseError("part", f"points {brief(repr(self.points))}", "names of the schema are needed")
         _require_word("part", "ignored", self.ignored)
+        if not isinstance(self.drop_silent, bool):
+            raise PoseError("part.drop_silent", brief(repr(self.drop_silent)), "true or false")
 
 
 @dataclass(frozen=True, kw_only=True)

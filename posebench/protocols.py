@@ -51,8 +51,12 @@ COCO_FOOT = COCO.replace(
 
 COCO_FOOT_WHOLEBODY = COCO_FOOT.replace(
     name="coco_foot-wholebody",
-    parts={"body": COCO_FOOT.parts["body"], "foot": Part(points=FOOT6.names, valid="foot_valid", score="foot_score")},
-    notes=(*COCO_FOOT.notes, "AP[foot] counts truths with foot_valid and ranks by foot_score where the files have them (COCO-WholeBody)."),
+    parts={"body": COCO_FOOT.parts["body"], "foot": Part(points=FOOT6.names, valid="foot_valid", score="foot_score", drop_silent=True)},
+    notes=(
+        *COCO_FOOT.notes,
+        "AP[foot] counts truths with foot_valid and ranks by foot_score where the files have them, and leaves out predictions without any foot point.",
+        "No evaluator reads foot_valid itself: an invalid foot has no labelled point in the published files, so both agree there.",
+    ),
     sources={**COCO_FOOT.sources, "parts": "body: COCO; foot: COCO-WholeBody, xtcocotools 1.14 keypoints_foot"},
 )
 

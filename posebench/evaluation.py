@@ -1,0 +1,195 @@
+"""evaluate: predictions against truth under a protocol; Evaluation: every number of that, each made when asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from posedata.dataset import PoseDataset
+from posedata.files import write_bytes
+from posedata.mapping import Mapping as SchemaMapping
+from posedata.predictions import Predictions
+from posedata.schema import Schema
+from posedata.version import __version__
+
+from .across import common_points
+from .align import align
+from .metrics import NOTHING, Measured, canonical, measure, read_metric
+from .protocol import Protocol, block
+from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
+from .workings import Workings
+
+__all__ = ["Evaluation", "evaluate", "protocol_of"]
+
+Source = str | Path
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The numbers of one set of predictions on one truth, under one protocol.
+
+    `ev["AP"]`, `ev["PCK@0.2"]`, `ev.by("species")`; `print(ev)` says what was counted, and how.
+    """
+
+    workings: Workings
+    names: tuple[str, ...]
+    """The metrics that are printed."""
+    notes: tuple[str, ...] = ()
+    """What was done to the data before."""
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.workings.protocol
+
+    @property
+    def truth(self) -> PoseDataset:
+        return self.workings.aligned.truth
+
+    @property
+    def predictions(self) -> Predictions:
+        return self.workings.aligned.pred
+
+    def __getitem__(self, metric: str) -> float:
+        """One number by its spelling; NaN where there is no truth."""
+        return self.measured(metric).value
+
+    def measured(self, metric: str) -> Measured:
+        """The number, and how many truths or points it was made from."""
+        s = read_metric(metric)
+        return self.workings.once(("measured", canonical(s)), lambda: measure(self.workings, s))
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """The metrics that are printed, by name."""
+        return {name: m.value for name, m in self.table.items()}
+
+    @cached_property
+    def table(self) -> dict[str, Measured]:
+        """The same with what each was made from; those of levels the truth does not tell are NaN, and warned of."""
+        return {canonical(read_metric(name)): self._if_told(name) for name in self.names}
+
+    def _if_told(self, name: str) -> Measured:
+        if self.names is self.protocol.metrics and self._untold and read_metric(name).where in self.protocol.levels:
+            return NOTHING
+        return self.measured(name)
+
+    @property
+    def _untold(self) -> bool:
+        """Whether the protocol has levels and the images have no column of them."""
+        return bool(self.protocol.levels) and self.protocol.level_column not in self.truth.images.meta
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """What was counted."""
+        problem = self.workings.problem()
+        counted = ~problem.ignored
+        return {
+            "images": len(self.truth.images),
+            "truths": len(self.truth),
+            "counted": int(counted.sum()),
+            "ignored": int(problem.ignored.sum()),
+            "crowds": int(self.truth.instances.crowd.sum()),
+            "predictions": len(self.predictions),
+            "scored": len(problem.rows),
+            "categories": len(np.unique(problem.category[counted])),
+            "keypoints": int(problem.labelled[counted].sum()),
+        }
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know."""
+        from .suspicions import suspicions
+
+        told = [f"no {self.protocol.level_column} on the images: {', '.join(self.protocol.levels)} cannot be told apart"] if self._untold else []
+        return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *suspicions(self))))
+
+    def block(self) -> str:
+        """The protocol as it was applied."""
+        from .table import schema_line
+
+        return block(self.protocol, {**self.workings.problem().used, "sigmas": schema_line(self)})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values at full precision; null where there is no truth."""
+        header = self.predictions.header
+        problem = self.workings.problem()
+        return {
+            "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": dict(problem.used)},
+            "metrics": {name: None if math.isnan(v) else v for name, v in self.metrics.items()},
+            "n": {name: m.n for name, m in self.table.items()},
+            "counts": self.counts,
+            "warnings": list(self.warnings),
+            "truth": {"name": self.truth.name, "schema": self.truth.schema.name, "files": [{"path": p, "sha256": d} for p, d in self.truth.provenance.files]},
+            "predictions": {k: v for k, v in header.items() if k not in ("images", "schema")},
+            "version": __version__,
+        }
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """`to_dict` as JSON text, written to `path` when given."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False, indent=1)
+        if path is not None:
+            write_bytes(path, text.encode())
+        return text
+
+    def __repr__(self) -> str:
+        from .table import as_text
+
+        return as_text(self)
+
+
+def evaluate(
+    truth: PoseDataset | Source | None,
+    predictions: Predictions | Source | Sequence[Source],
+    protocol: Protocol | Source | None = None,
+    *,
+    metrics: Iterable[str] | None = None,
+    schema: Schema | Source | None = None,
+    mapping: SchemaMapping | Source | None = None,
+    unknown: str = "error",
+) -> Evaluation:
+    """Score predictions against truth: datasets and Predictions, or files and names of datasets.
+
+    `protocol` is the dataset's unless given: one of PROTOCOLS, its name, or a TOML file. Without `truth` the header of the
+    predictions says what they were made on. `schema` is for files that do not name theirs. `mapping` scores predictions of
+    another schema on the points both have: "known", a CSV file, or a Mapping. `unknown="drop"` leaves out predictions of
+    images or categories that the truth lacks.
+
+    >>> import posedata
+    >>> truth = posedata.PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=[[[5, 5, 2]] * 6], area=[100.0])
+    >>> found = posedata.Predictions.from_arrays(schema="foot6", image=[1], keypoints=[[[5, 5, 1]] * 6], score=[0.9])
+    >>> round(evaluate(truth, found)["AP"], 6)
+    1.0
+    """
+    from .sources import read_both
+
+    known, found = read_both(truth, predictions, schema, mapping is not None)
+    rules = protocol_of(known) if protocol is None else load_protocol(protocol)
+    names = rules.metrics if metrics is None else tuple(metrics)
+    for name in names:
+        read_metric(name)
+    notes: tuple[str, ...] = ()
+    if mapping is not None:
+        known, found, note = common_points(known, found, mapping)
+        notes = (note,)
+    ev = Evaluation(Workings(align(known, found, rules.per_category, unknown), rules), names, notes)
+    ev.workings.problem()  # what cannot be scored is said now, not when the first number is asked for
+    return ev
+
+
+def protocol_of(truth: PoseDataset) -> Protocol:
+    """The rules under which numbers on this dataset are published; COCO's where nobody knows."""
+    from posedata.catalog import entry, list_datasets
+
+    name = truth.name.split("/")[0].split(" ")[0]
+    if name in list_datasets():
+        known = entry(name)
+        if known.schema == truth.schema.name and known.protocol in PROTOCOLS:
+            return PROTOCOLS[known.protocol]
+    return BY_SCHEMA.get(truth.schema.name, COCO)

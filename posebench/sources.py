@@ -1,0 +1,48 @@
+"""Sources: truth and predictions from whatever a caller names, read so that each helps to understand the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from posedata.dataset import PoseDataset
+from posedata.errors import PoseError, brief
+from posedata.formats.anything import read
+from posedata.formats.results import read_predictions
+from posedata.predictions import Predictions
+from posedata.schema import Schema
+
+__all__ = ["read_both"]
+
+Source = str | Path
+
+
+def read_both(
+    truth: PoseDataset | Source | None, predictions: Predictions | Source | Sequence[Source], schema: Schema | Source | None = None, foreign: bool = False
+) -> tuple[PoseDataset, Predictions]:
+    """Truth and predictions, read where they are files.
+
+    Predictions without a header follow `schema`, else the truth's; with `foreign` only what their header or `schema` says.
+    """
+    if isinstance(truth, PoseDataset):
+        known = truth
+    elif truth is not None:
+        known = read(truth, schema=None if foreign else schema)
+    else:
+        found = predictions if isinstance(predictions, Predictions) else read_predictions(predictions, schema)
+        return truth_of(found), found
+    if isinstance(predictions, Predictions):
+        return known, predictions
+    return known, read_predictions(predictions, schema if foreign else known.schema)
+
+
+def truth_of(pred: Predictions) -> PoseDataset:
+    """The dataset that the header of the predictions names."""
+    header = pred.header
+    if not header.get("dataset"):
+        raise PoseError("predictions", "no header says what they were made on", "name the truth: --dataset ID --split S, or --truth FILE")
+    parts = [str(header[k]) for k in ("dataset", "config", "split") if header.get(k)]
+    try:
+        return read("/".join(parts))
+    except PoseError as e:
+        raise PoseError(f"predictions header names {brief('/'.join(parts))!r}: {e.where}", e.seen, e.cure) from None

@@ -1,0 +1,34 @@
+"""How an evaluation reads as text."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .evaluation import Evaluation
+
+__all__ = ["as_text", "number", "schema_line"]
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for people; - where there is no truth."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def as_text(ev: Evaluation) -> str:
+    """The numbers, what they were counted on, warnings, and the protocol."""
+    width = max((len(name) for name in ev.table), default=0)
+    counts = ev.counts
+    head = f"{ev.truth.name}: {counts['predictions']:,} predictions against {counts['counted']:,} truths on {counts['images']:,} images"
+    ignored = f" ({counts['ignored']:,} truths ignored)" if counts["ignored"] else ""
+    rows = [f"  {name:<{width}}  {number(m.value)}  n {m.n:,}" for name, m in ev.table.items()]
+    warned = [f"warning: {w}" for w in ev.warnings]
+    return "\n".join([head + ignored, "", *rows, "", *warned, *([""] if warned else []), ev.block()])
+
+
+def schema_line(ev: Evaluation) -> str:
+    """Schema and sigmas, and where these come from."""
+    note = ev.truth.schema.sigma_note()
+    own = f"; the protocol's for {', '.join(ev.protocol.sigmas)}" if ev.protocol.sigmas else ""
+    return f"{ev.truth.schema.name} ({len(ev.truth.schema)} points): {note}{own}"
