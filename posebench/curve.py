@@ -39,14 +39,10 @@ class Ranking:
 def rankings(matches: Matches, r: int = 0) -> list[Ranking]:
     """One ranking per category, for one way to ignore truths."""
     problem = matches.problem
-    kinds = int(max(problem.category.max(initial=0), problem.pred_category.max(initial=0))) + 1
+    kinds, order = problem.kinds, problem.best_first
     beyond = matches.beyond[r] if matches.beyond.size else np.zeros(len(problem.rows), bool)
     counted = ~matches.ignored[r]
-    # served order is by image rank and row, so a stable sort leaves equal scores as pycocotools does
-    order = np.argsort(-problem.pred_score, kind="stable")
     place = np.empty(len(order), np.intp)
-    if kinds > 1:
-        order = order[np.argsort(problem.pred_category[order], kind="stable")]
     bounds = np.searchsorted(problem.pred_category[order], np.arange(kinds + 1))
     place[order] = np.arange(len(order))
     near = np.argsort(place[matches.near], kind="stable")
@@ -89,13 +85,13 @@ def curves(ranking: Ranking, weights: Floats | None = None) -> list[Curve]:
     """One curve per threshold; a weight per image stands for how often it is in the set."""
     total = float(len(ranking.truth_image)) if weights is None else float(weights[ranking.truth_image].sum())
     each = np.ones(len(ranking.image)) if weights is None else weights[ranking.image]
-    all_seen, out_seen = np.cumsum(each), np.cumsum(each * ranking.outside)
     at, outside = ranking.place, ranking.outside[ranking.place]
     mine = each[at]
+    # all up to each place, less those that lie outside; the near ones are then corrected by what they found
+    before = np.cumsum(each * ~ranking.outside)[at]
     found = []
     for hit, idle in zip(ranking.hit, ranking.idle, strict=True):
-        # all before it, less those that lie outside; the near ones are corrected by what they found
-        seen = all_seen[at] - out_seen[at] + np.cumsum(mine * (outside.astype(float) - idle))
+        seen = before + np.cumsum(mine * (outside.astype(float) - idle))
         rows = np.flatnonzero(hit)
         positive = np.cumsum(mine[rows])
         with np.errstate(divide="ignore", invalid="ignore"):

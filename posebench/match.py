@@ -55,7 +55,7 @@ class Matches:
 
 def served(problem: Problem) -> tuple[Rows, Rows]:
     """(P,) pairs of a prediction and every truth of its image and category, in the order of predictions and of the file."""
-    kinds = int(max(problem.category.max(initial=0), problem.pred_category.max(initial=0))) + 1
+    kinds = problem.kinds
     cell = problem.rank[problem.image] * kinds + problem.category
     order = np.argsort(cell, kind="stable")
     wanted = problem.rank[problem.pred_image] * kinds + problem.pred_category

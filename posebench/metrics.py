@@ -1,4 +1,4 @@
-"""METRICS: every number by its name, each a function of the workings, a spelling, and weights of the images."""
+"""METRICS: every number by its name, each a function of the workings, a spelling, and what is selected."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posedata.errors import PoseError, did_you_mean
 
-from .curve import Scores
+from .curve import Scores, rankings, scores
+from .match import match, pairs_of
+from .problem import Problem
+from .selection import EVERYTHING, Selection
 from .spelling import Spelling, spelled
 from .workings import Workings
 
 __all__ = ["METRICS", "Measured", "Metric", "measure", "read_metric"]
-
-Weights = NDArray[np.float64] | None
 
 
 class Measured(NamedTuple):
@@ -38,7 +38,7 @@ class Metric:
     name: str
     summary: str
     formula: str
-    value: Callable[[Workings, Spelling, Weights], Measured]
+    value: Callable[[Workings, Spelling, Selection], Measured]
     of: str = "truths"
     """What n counts."""
     at: str = "similarity"
@@ -72,25 +72,52 @@ def canonical(s: Spelling) -> str:
     return s.written(2 if METRICS[s.name].at == "similarity" else None)
 
 
-def measure(workings: Workings, text: str | Spelling, weights: Weights = None) -> Measured:
-    """One metric; weights say how often each image is in the set."""
+def measure(workings: Workings, text: str | Spelling, selection: Selection = EVERYTHING) -> Measured:
+    """One metric of all that was evaluated, or of a selection of it."""
     s = read_metric(text)
     workings.require_where(s.where, canonical(s))
     if not workings.has_part(s.where):
         return NOTHING
-    return METRICS[s.name].value(workings, s, weights)
+    return METRICS[s.name].value(workings, s, selection)
 
 
 # -- the numbers of COCO -----------------------------------------------------------------------------
 
 
-def _of_scores(pick: Callable[[Scores, int | None], float]) -> Callable[[Workings, Spelling, Weights], Measured]:
-    def value(workings: Workings, s: Spelling, weights: Weights) -> Measured:
+def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Callable[[Workings, Spelling, Selection], Measured]:
+    def value(workings: Workings, s: Spelling, selection: Selection) -> Measured:
         t = None if s.at is None else workings.threshold(s.at, canonical(s))
-        scored = workings.scores(s.where, weights)
-        return Measured(pick(scored, t), round(float(scored.truths.sum())))
+        scored = _selected_scores(workings, s.where, selection)
+        c = selection.category if workings.protocol.per_category and s.where != "pooled" else None
+        truths = scored.truths.sum() if c is None else scored.truths[c : c + 1].sum()
+        return Measured(pick(scored, t, c), round(float(truths)))
 
     return value
+
+
+def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:
+    """Scores under `where`, matched anew where the selection leaves truths out or looks at one point."""
+    if selection.truths is None and selection.keypoint is None:
+        return workings.scores(where, selection.images)
+    problem, pairs = workings.problem(where), None
+    if selection.keypoint is not None:
+        problem = _one_point(problem, selection.keypoint)
+    pairs = workings.pairs(where) if selection.keypoint is None else workings.once(("pairs", where, selection.keypoint), lambda: pairs_of(problem))
+    low, high = workings.protocol.ranges.get(where, (-np.inf, np.inf))
+    ignored = problem.ignored | (problem.area < low) | (problem.area > high)
+    beyond = (problem.pred_area < low) | (problem.pred_area > high)
+    if selection.truths is not None:
+        ignored = ignored | ~selection.truths
+    if selection.beyond is not None:
+        beyond = beyond | selection.beyond[problem.rows]
+    matches = match(problem, pairs, workings.protocol.thresholds, ignored[None], beyond[None])
+    return scores(rankings(matches), workings.protocol.interpolation, workings.weights(where, selection.images))
+
+
+def _one_point(problem: Problem, keypoint: int) -> Problem:
+    """The problem of one point; of nothing, where the part does not have it."""
+    column = np.flatnonzero(problem.columns == keypoint)
+    return problem.only_column(int(column[0])) if len(column) else replace(problem, ignored=np.ones(len(problem.ignored), bool))
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType({
@@ -100,13 +127,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType({
             "AP",
             "average precision of whole poses, by object keypoint similarity",
             "mean over categories, thresholds and recalls of the highest precision at that recall or beyond",
-            _of_scores(lambda scored, t: scored.ap(t)),
+            _of_scores(Scores.ap),
         ),
         Metric(
             "AR",
             "average recall of whole poses: truths found with the best max_preds predictions of an image",
             "mean over categories and thresholds of found / counted truths",
-            _of_scores(lambda scored, t: scored.ar(t)),
+            _of_scores(Scores.ar),
         ),
     )
 })  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,31 @@ class Problem:
     used: Mapping[str, str] = field(default_factory=dict)
     """What the data made of a choice of the protocol, for its printed block."""
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def kinds(self) -> int:
+        """How many categories are matched apart."""
+        return int(max(self.category.max(initial=0), self.pred_category.max(initial=0))) + 1
+
+    @cached_property
+    def best_first(self) -> NDArray[np.intp]:
+        """(M,) the predictions by category, then best score first; equal scores by image id and row, as pycocotools has them."""
+        order = np.argsort(-self.pred_score, kind="stable")
+        return order[np.argsort(self.pred_category[order], kind="stable")] if self.kinds > 1 else order
+
+    def only_column(self, column: int) -> Problem:
+        """The same poses, one point of them; who does not have it labelled is ignored."""
+        chosen = self.columns[column : column + 1]
+        labelled = self.labelled[:, column : column + 1]
+        return replace(
+            self,
+            columns=chosen,
+            points=self.points[:, column : column + 1],
+            labelled=labelled,
+            sigmas=self.sigmas[:, column : column + 1],
+            ignored=self.ignored | ~labelled[:, 0],
+            pred_points=self.pred_points[:, column : column + 1],
+        )
 
 
 def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pooled: bool = False) -> Problem:
@@ -111,7 +137,7 @@ def _served(aligned: Aligned, category: NDArray[np.intp], score: NDArray[np.floa
 
 def _spoken(pred: Predictions, columns: NDArray[np.intp], part: Part | None) -> NDArray[np.bool_] | None:
     """Predictions that say anything about a part, where the part asks for it."""
-    return (pred.keypoints[:, columns, 2] > 0).any(1) if part is not None and part.drop_silent else None
+    return np.asarray((pred.keypoints[:, columns, 2] > 0).any(1)) if part is not None and part.drop_silent else None
 
 
 def _scores(pred: Predictions, part: Part | None) -> NDArray[np.float64]:

@@ -83,10 +83,14 @@ class Workings:
 
     def scores(self, where: str = "", weights: NDArray[np.float64] | None = None) -> Scores:
         """Average precision and recall under `where`; weights are those of images."""
-        levels = self.level_weights(where)
         if weights is None:
-            return self.once(("scores", where), lambda: scores(self.ranked(where), self.protocol.interpolation, levels))
-        return scores(self.ranked(where), self.protocol.interpolation, weights if levels is None else weights * levels)
+            return self.once(("scores", where), lambda: scores(self.ranked(where), self.protocol.interpolation, self.weights(where)))
+        return scores(self.ranked(where), self.protocol.interpolation, self.weights(where, weights))
+
+    def weights(self, where: str, weights: NDArray[np.float64] | None = None) -> NDArray[np.float64] | None:
+        """(I,) weights of the images under a level, and as given; None where all count once."""
+        levels = self.level_weights(where)
+        return weights if levels is None else levels if weights is None else levels * weights
 
     def level_weights(self, where: str) -> NDArray[np.float64] | None:
         """(I,) 1 for the images of a level; None where `where` is none."""
