@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,7 +24,11 @@ from .align import align
 from .metrics import NOTHING, Measured, canonical, measure, read_metric
 from .protocol import Protocol, block
 from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
+from .slices import default_metrics, sliced
 from .workings import Workings
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Evaluation", "evaluate", "protocol_of"]
 
@@ -84,6 +88,19 @@ class Evaluation:
     def _untold(self) -> bool:
         """Whether the protocol has levels and the images have no column of them."""
         return bool(self.protocol.levels) and self.protocol.level_column not in self.truth.images.meta
+
+    def by(self, what: str, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
+        """A row for each slice: by "keypoint", "category", "size", "crowd", "overlap", "instances", "labelled", "visibility", or any column.
+
+        n stands beside every number; a slice without truth is NaN. See docs/metrics.md for what each slice leaves out.
+        """
+        from .frames import slice_frame
+
+        return slice_frame(self.slices(what, metrics), what)
+
+    def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
+        """The same as plain values: (label, metric -> number and n)."""
+        return sliced(self.workings, what, default_metrics(what) if metrics is None else metrics)
 
     @cached_property
     def counts(self) -> dict[str, int]:

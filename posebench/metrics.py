@@ -97,9 +97,16 @@ def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Calla
 
 def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:
     """Scores under `where`, matched anew where the selection leaves truths out or looks at one point."""
-    if selection.truths is None and selection.keypoint is None:
-        return workings.scores(where, selection.images)
-    problem, pairs = workings.problem(where), None
+    if selection is EVERYTHING:
+        return workings.scores(where)
+    if where not in selection.made:
+        plain = selection.truths is None and selection.keypoint is None
+        selection.made[where] = workings.scores(where, selection.images) if plain else _matched_anew(workings, where, selection)
+    return selection.made[where]
+
+
+def _matched_anew(workings: Workings, where: str, selection: Selection) -> Scores:
+    problem = workings.problem(where)
     if selection.keypoint is not None:
         problem = _one_point(problem, selection.keypoint)
     pairs = workings.pairs(where) if selection.keypoint is None else workings.once(("pairs", where, selection.keypoint), lambda: pairs_of(problem))

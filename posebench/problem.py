@@ -88,7 +88,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     truth, pred = aligned.truth, aligned.pred
     own = truth.instances
     columns = part_columns(truth, part)
-    every = len(columns) == len(truth.schema)
+    every = part is None
     area, area_used, warnings = truth_areas(truth, protocol)
     labelled = own.labelled[:, columns]
     score = _scores(pred, part)
@@ -228,6 +228,6 @@ def prediction_areas(pred: Predictions, points: NDArray[np.float64], rows: NDArr
     boxed = pred.bbox[rows, 2] * pred.bbox[rows, 3]
     unknown = np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
     if unknown.any():
-        xy = points[rows[unknown]][..., :2] if not unknown.all() or len(rows) < len(pred) else points[rows][..., :2]
+        xy = points[rows[unknown], :, :2]
         boxed[unknown] = extent_area(xy, ~np.isnan(xy[..., 0]))
     return np.asarray(boxed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class Selection:
     """Row of the schema's keypoint."""
     visibility: int | None = None
     """v of the keypoints that count; only metrics of single points know it."""
+    made: dict[Any, Any] = field(default_factory=dict, repr=False)
+    """What several metrics of one selection share."""
 
 
 EVERYTHING = Selection()

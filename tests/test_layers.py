@@ -15,7 +15,7 @@ FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "
 
 # library: the files that may import it at their top
 ROOMS = {
-    "pandas": {"posedata/formats/frames.py"},
+    "pandas": {"posedata/formats/frames.py", "posebench/frames.py"},
     "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/arrow_in.py"},
     "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
     "pycocotools": {"posedata/formats/masks.py"},

@@ -1,0 +1,30 @@
+"""Tables of pandas: the room of pandas in this package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .metrics import Measured
+
+__all__ = ["factorised", "slice_frame"]
+
+
+def factorised(column: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
+    """A number for each row and the values they stand for; by hashing, for sorting text is slow."""
+    codes, values = pd.factorize(column)
+    return codes, list(values)
+
+
+def slice_frame(rows: Sequence[tuple[Any, dict[str, Measured]]], by: str) -> pd.DataFrame:
+    """One row per slice; beside each metric what it was made from."""
+    index = pd.Index([label for label, _ in rows], name=by)
+    columns = {}
+    for name in rows[0][1] if rows else ():
+        columns[name] = [measured[name].value for _, measured in rows]
+        columns[f"n {name}"] = [measured[name].n for _, measured in rows]
+    return pd.DataFrame(columns, index=index)
