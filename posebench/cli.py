@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from posedata.command import emit, run, say, verb
 from posedata.version import __version__
+
+from .options import scored
 
 
 @click.group(
@@ -33,6 +36,47 @@ def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
         values[config] = {"sheet": str(path), "schema": ds.schema.name, "images": len(ds.images), "instances": len(ds)}
     emit(values, "\n\n".join(cards), as_json)
     say("\nLook at the sheets, then: posedata show synthetic/quadruped --by species -o species.png", quiet or as_json)
+
+
+@verb(app, short_help="Score predictions: AP, PCK and their relatives.")
+@scored
+@click.option("--metrics", metavar="NAMES", help="Comma-separated, such as AP,AP@0.75,PCK@0.2[large]; posebench metrics explains the language.")
+@click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, crowd, overlap, ..., or value of a column.")
+@click.option("--min", "floors", multiple=True, metavar="NAME=NUMBER", help="Exit 1 where a metric is below this: --min AP=0.72.")
+@click.option("--check", is_flag=True, help="Run pycocotools on the same columns and print where it differs.")
+@click.option("-o", "--out", metavar="FILE", help="Write the result: .json, or .csv for the slices.")
+def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Score predictions against truth, and print the rules with the numbers.
+
+    \b
+    posebench evaluate preds.json                                      # its header says on what
+    posebench evaluate preds.json --dataset crowdpose --split val
+    posebench evaluate preds.json --truth gt.json --by size --by keypoint
+    posebench evaluate preds.json --truth gt.json --metrics AP,PCK@0.2 --min AP=0.72
+    """
+    from .scoring import score
+
+    score(predictions, options, as_json, quiet)
+
+
+@verb(app, short_help="The language of metrics, with formulas.")
+@click.argument("name", required=False)
+def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
+    """List the metrics, their variants and formulas, and how they are spelled; or explain one."""
+    from .guide import metrics_guide
+
+    values, text = metrics_guide(name)
+    emit(values, text, as_json)
+
+
+@verb(app, short_help="The rules by which numbers are published.")
+@click.argument("name", required=False)
+def protocols(name: str | None, as_json: bool, quiet: bool) -> None:
+    """List the protocols, or print one whole, with its sources; NAME may be a TOML file."""
+    from .guide import protocols_guide
+
+    values, text = protocols_guide(name)
+    emit(values, text, as_json)
 
 
 def main() -> None:

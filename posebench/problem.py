@@ -226,8 +226,13 @@ _AREAS: Mapping[str, Any] = {
 def prediction_areas(pred: Predictions, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
     """(M,) areas of the predictions that count."""
     boxed = pred.bbox[rows, 2] * pred.bbox[rows, 3]
-    unknown = np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
-    if unknown.any():
-        xy = points[rows[unknown], :, :2]
-        boxed[unknown] = extent_area(xy, ~np.isnan(xy[..., 0]))
+    unknown = np.flatnonzero(np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool))
+    for start in range(0, len(unknown), _BLOCK):
+        chosen = unknown[start : start + _BLOCK]
+        xy = points[rows[chosen]][..., :2]
+        boxed[chosen] = extent_area(xy, ~np.isnan(xy[..., 0]))
     return np.asarray(boxed)
+
+
+_BLOCK = 8192
+"""Poses copied at once."""

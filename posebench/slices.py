@@ -156,7 +156,7 @@ def _bands(values: NDArray[Any], bands: Mapping[str, tuple[float, float]]) -> It
 def overlaps(workings: Workings) -> NDArray[np.intp]:
     """(N,) other truths of the image whose box overlaps by more than a tenth; crowds are no others."""
     own = workings.aligned.truth.instances
-    box = np.where(np.isnan(own.bbox).any(1)[:, None], own.extent(), own.bbox)
+    box = np.where(np.isnan(own.bbox[:, :1]), own.extent(), own.bbox)
     order = np.argsort(own.image, kind="stable")
     image = own.image[order]
     last = np.searchsorted(image, image, side="right")
@@ -166,8 +166,8 @@ def overlaps(workings: Workings) -> NDArray[np.intp]:
     a, b = order[a], order[b]
     near = np.asarray(box_iou(box[a], box[b]) > OVERLAP)
     count = np.zeros(len(own), np.intp)
-    np.add.at(count, a[near & ~own.crowd[b]], 1)
-    np.add.at(count, b[near & ~own.crowd[a]], 1)
+    np.add.at(count, a[np.asarray(near & ~own.crowd[b])], 1)
+    np.add.at(count, b[np.asarray(near & ~own.crowd[a])], 1)
     return count
 
 

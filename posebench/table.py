@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
+    from .metrics import Measured
 
 __all__ = ["as_text", "number", "schema_line"]
 
@@ -32,3 +34,12 @@ def schema_line(ev: Evaluation) -> str:
     note = ev.truth.schema.sigma_note()
     own = f"; the protocol's for {', '.join(ev.protocol.sigmas)}" if ev.protocol.sigmas else ""
     return f"{ev.truth.schema.name} ({len(ev.truth.schema)} points): {note}{own}"
+
+
+def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]]) -> str:
+    """A row for each slice, n beside every number."""
+    names = list(rows[0][1]) if rows else []
+    table = [[by, *(cell for name in names for cell in (name, "n"))]]
+    table += [[str(label), *(cell for m in measured.values() for cell in (number(m.value), f"{m.n:,}"))] for label, measured in rows]
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    return "\n".join("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in table)

@@ -18,7 +18,7 @@ ROOMS = {
     "pandas": {"posedata/formats/frames.py", "posebench/frames.py"},
     "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/arrow_in.py"},
     "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
-    "pycocotools": {"posedata/formats/masks.py"},
+    "pycocotools": {"posedata/formats/masks.py", "posebench/check.py"},
     "PIL": {"posedata/images.py", "posedata/synthetic/build.py"},
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),

@@ -1,0 +1,62 @@
+"""What `posebench metrics` and `posebench protocols` print."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from posedata.errors import PoseError, did_you_mean
+
+from .metrics import METRICS, Metric
+from .protocols import PROTOCOLS, load_protocol
+
+__all__ = ["metrics_guide", "protocols_guide"]
+
+LANGUAGE = """\
+A metric is written NAME[.variant][@threshold][[where]], everywhere the same:
+
+  AP            mean over the protocol's similarities
+  AP@0.75       at one similarity
+  AP[large]     in an area range of the protocol, a level (AP[hard]) or a part of the body (AP[foot])
+  AP[pooled]    all categories made one before matching
+  PCK@0.2       at a share of the norm; PCK.technumber@0.1 is another benchmark's rule
+
+No truth is null in JSON, NaN in Python and - in tables; it is never -1, and never part of a mean."""
+
+_AT = {"similarity": "@ a similarity of the protocol", "share": "@ a share of the norm", "pixels": "@ pixels", "": "no @"}
+
+
+def metrics_guide(name: str | None = None) -> tuple[dict[str, Any], str]:
+    """Values and text for all metrics, or for one."""
+    if name is not None and name not in METRICS:
+        raise PoseError(f"metric {name!r}", "unknown", did_you_mean(name, METRICS))
+    chosen = [METRICS[name]] if name else list(METRICS.values())
+    values = {m.name: _values(m) for m in chosen}
+    return values, "\n\n".join([*([] if name else [LANGUAGE]), *(_text(m, variants=bool(name)) for m in chosen)])
+
+
+def _values(m: Metric) -> dict[str, Any]:
+    return {
+        "summary": m.summary, "formula": m.formula, "n": m.of, "at": m.at, "variants": dict(m.variants),
+        "higher_is_better": m.higher_is_better, "per_keypoint": m.per_keypoint,
+    }  # fmt: skip
+
+
+def _text(m: Metric, variants: bool) -> str:
+    lines = [m.name, f"  {m.summary}", f"  = {m.formula}", f"  {_AT[m.at]}; n counts {m.of}; {'higher' if m.higher_is_better else 'lower'} is better"]
+    if variants:
+        lines += [f"  {m.name}.{name:<18} {text}" for name, text in m.variants.items()]
+    elif m.variants:
+        lines.append(f"  variants: {', '.join(m.variants)} (posebench metrics {m.name})")
+    return "\n".join(lines)
+
+
+def protocols_guide(name: str | None = None) -> tuple[dict[str, Any], str]:
+    """Values and text for all protocols, or for one."""
+    if name is None:
+        values = {p.name: {**p.to_dict(), "fingerprint": p.fingerprint} for p in PROTOCOLS.values()}
+        return values, "\n\n".join(map(str, PROTOCOLS.values())) + "\n\nOne with its notes and sources: posebench protocols NAME"
+    p = load_protocol(name)
+    notes = [f"  {note}" for note in p.notes]
+    sources = [f"  {field:<16}{source}" for field, source in p.sources.items()]
+    text = "\n".join([str(p), *(["", "notes", *notes] if notes else []), "", "sources", *sources])
+    return {**p.to_dict(), "fingerprint": p.fingerprint}, text

@@ -1,0 +1,134 @@
+"""The command `evaluate`: from its options to a result, printed or written, and an exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from posedata.command import emit, say
+from posedata.errors import PoseError, brief
+from posedata.files import write_bytes
+
+from .evaluation import Evaluation, evaluate
+from .metrics import Measured, canonical, read_metric
+from .options import source_of
+from .table import as_text, slices_text
+
+__all__ = ["evaluated", "score"]
+
+
+def evaluated(predictions: Sequence[str], options: Mapping[str, Any], metrics: Sequence[str] | None = None) -> Evaluation:
+    """The evaluation that the shared options ask for."""
+    truth = source_of(*(options[k] for k in ("truth", "dataset", "config", "split", "root")))
+    return evaluate(
+        truth,
+        list(predictions) if len(predictions) > 1 else predictions[0],
+        options["protocol"],
+        metrics=metrics,
+        schema=options["schema"],
+        mapping=options["mapping"],
+        unknown="drop" if options["allow_unknown"] else "error",
+    )
+
+
+def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool, quiet: bool) -> None:
+    """Score, print, write; exit 1 where a floor is not reached."""
+    floors = [_floor(text) for text in options["floors"]]
+    _check_suffix(options["out"])
+    names = [n.strip() for n in options["metrics"].split(",") if n.strip()] if options["metrics"] else None
+    ev = evaluated(predictions, options, names)
+    tables = {by: ev.slices(by, names) for by in options["by"]}
+    below = [(name, floor, ev[name]) for name, floor in floors if not ev[name] >= floor]
+    values = ev.to_dict()
+    text = [as_text(ev), *(slices_text(by, rows) for by, rows in tables.items())]
+    if tables:
+        values["by"] = {by: [_plain(label, measured) for label, measured in rows] for by, rows in tables.items()}
+    if floors:
+        values["below"] = [{"metric": name, "floor": floor, "value": _or_null(value)} for name, floor, value in below]
+    if options["check"]:
+        differences = _checked(ev)
+        values["check"] = differences
+        text.append(_check_text(differences))
+    if options["out"]:
+        _write(options["out"], values, tables)
+        say(f"written to {options['out']}", quiet or as_json)
+    emit(values, "\n\n".join(text), as_json)
+    for name, floor, value in below:
+        say(f"{name} is {_shown(value)}, below {floor:g}", as_json)
+    if below:
+        sys.exit(1)
+
+
+def _floor(text: str) -> tuple[str, float]:
+    name, equals, number = text.rpartition("=")
+    try:
+        floor = float(number) if equals else math.nan
+    except ValueError:
+        floor = math.nan
+    if math.isnan(floor):
+        raise PoseError(f"--min {brief(text)}", "no NAME=NUMBER", "for instance --min AP=0.72")
+    return canonical(read_metric(name)), floor
+
+
+def _check_suffix(out: str | None) -> None:
+    if out and Path(out).suffix not in (".json", ".csv"):
+        raise PoseError(f"-o {brief(out)}", "a form we do not write", "name a .json or, for the slices, a .csv file")
+
+
+def _plain(label: Any, measured: Mapping[str, Measured]) -> dict[str, Any]:
+    return {"value": label, "metrics": {k: _or_null(m.value) for k, m in measured.items()}, "n": {k: m.n for k, m in measured.items()}}
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _shown(value: float) -> str:
+    return "unknown: there is no truth" if math.isnan(value) else f"{value:.6g}"
+
+
+def _write(out: str, values: Mapping[str, Any], tables: Mapping[str, Sequence[tuple[Any, Mapping[str, Measured]]]]) -> None:
+    if Path(out).suffix == ".json":
+        import json
+
+        write_bytes(out, json.dumps(values, ensure_ascii=False, indent=1).encode())
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("by", "slice", "metric", "value", "n"))
+    if not tables:
+        writer.writerows(("", "", name, _cell(v), values["n"][name]) for name, v in values["metrics"].items())
+    for by, rows in tables.items():
+        writer.writerows((by, label, name, _cell(_or_null(m.value)), m.n) for label, measured in rows for name, m in measured.items())
+    write_bytes(out, text.getvalue().encode())
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _checked(ev: Evaluation) -> dict[str, Any]:
+    """Each of COCO's numbers, ours and pycocotools'."""
+    try:
+        from .check import by_pycocotools
+    except ModuleNotFoundError:
+        raise PoseError("--check", "pycocotools is not installed", "pip install pycocotools") from None
+    theirs = by_pycocotools(ev)
+    have = {*ev.protocol.ranges}
+    names = [n for n in theirs if not (where := read_metric(n).where) or where in have]
+    return {n: {"ours": _or_null(ev[n]), "pycocotools": _or_null(theirs[n])} for n in names}
+
+
+def _check_text(differences: Mapping[str, Mapping[str, float | None]]) -> str:
+    worst = max((abs((d["ours"] or 0) - (d["pycocotools"] or 0)) for d in differences.values()), default=0.0)
+    odd = [n for n, d in differences.items() if (d["ours"] is None) != (d["pycocotools"] is None)]
+    rows = [f"  {n:<11} {d['ours']!s:<22} {d['pycocotools']}" for n, d in differences.items() if d["ours"] != d["pycocotools"]]
+    verdict = "agrees in every digit" if not rows else f"differs by {worst:.1g} at most" + (f"; only one of us has {', '.join(odd)}" if odd else "")
+    return "\n".join([click.style(f"pycocotools {verdict} ({len(differences)} numbers)", bold=True), *rows])
