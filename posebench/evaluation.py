@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posedata.dataset import PoseDataset
 from posedata.files import write_bytes
@@ -22,6 +23,7 @@ from posedata.version import __version__
 from .across import common_points
 from .align import align
 from .metrics import NOTHING, Measured, canonical, measure, read_metric
+from .operating import OperatingPoint, PrecisionRecall, Presence, best_point, calibration, operating_point, precision_recall, presence, similarities
 from .protocol import Protocol, block
 from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
 from .slices import default_metrics, sliced
@@ -101,6 +103,32 @@ class Evaluation:
     def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
         """The same as plain values: (label, metric -> number and n)."""
         return sliced(self.workings, what, default_metrics(what) if metrics is None else metrics)
+
+    # -- operating points and curves -------------------------------------------------------------------
+
+    def at(self, confidence: float, similarity: float = 0.5, where: str = "") -> OperatingPoint:
+        """Precision, recall, F1 and counts of the predictions with this score or a better one."""
+        return operating_point(self.workings, confidence, similarity, where)
+
+    def best(self, similarity: float = 0.5, where: str = "") -> OperatingPoint:
+        """The same at the confidence of the highest F1."""
+        return best_point(self.workings, similarity, where)
+
+    def curve(self, similarity: float = 0.5, where: str = "") -> PrecisionRecall:
+        """Precision and recall after each prediction, best score first."""
+        return precision_recall(self.workings, similarity, where)
+
+    def presence(self, confidence: float = 0.0) -> Presence:
+        """Whether points are said where there are some, on the poses that were found."""
+        return presence(self.workings, confidence)
+
+    def similarities(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """OKS of the poses that were found, and the similarity of each of their labelled points."""
+        return similarities(self.workings)
+
+    def calibration(self, bins: int = 10, good: float = 0.5) -> dict[str, Any]:
+        """How often points of a confidence are right: per bin, with the expected calibration error."""
+        return calibration(self.workings, bins, good)
 
     @cached_property
     def counts(self) -> dict[str, int]:
