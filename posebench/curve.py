@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .match import Matches
 
-__all__ = ["CURVES", "Ranking", "Scores", "rankings", "scores"]
+__all__ = ["CURVES", "Curve", "Ranking", "Scores", "curves", "rankings", "scores"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -153,7 +153,12 @@ def _mean(values: Floats, t: int | None, category: int | None) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def scores(ranked: list[Ranking], interpolation: str = "101 points", weights: Floats | None = None) -> Scores:
+def scores(
+    ranked: list[Ranking],
+    interpolation: str = "101 points",
+    weights: Floats | None = None,
+    curves_of: Callable[[Ranking, Floats | None], list[Curve]] = curves,
+) -> Scores:
     """Average precision and recall of every category and threshold."""
     averaged = CURVES[interpolation]
     steps = len(ranked[0].hit)
@@ -163,7 +168,9 @@ def scores(ranked: list[Ranking], interpolation: str = "101 points", weights: Fl
     for c, ranking in enumerate(ranked):
         truths[c] = len(ranking.truth_image) if weights is None else weights[ranking.truth_image].sum()
         if truths[c] > 0:
-            for t, curve in enumerate(curves(ranking, weights)):
+            for t, curve in enumerate(curves_of(ranking, weights)):
+                if not curve.total:
+                    continue
                 precision[t, :, c] = averaged(curve)
                 recall[t, c] = curve.recall[-1] if len(curve.recall) else 0.0
     return Scores(precision, recall, truths)

@@ -1,0 +1,1 @@
+"""The error taxonomy: what went wrong with every keypoint and every pose, and what it costs."""

@@ -1,0 +1,229 @@
+"""Cost: the AP that each kind of error takes, alone and after one another, and the similarity it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curve import Curve, Ranking, curves, rankings, scores
+from ..match import Matches, Pairs, match, pairs_of
+from ..problem import Problem
+from .correct import corrected_points, kinds_mask, with_corrections, with_optimal_scores
+from .labels import LABELS, Labelled
+
+__all__ = ["ORDER", "Cost", "Gains", "Stage", "cost", "greedy", "lost_by_point", "oks_lost", "stage"]
+
+Floats = NDArray[np.float64]
+
+ORDER = ("miss", "absent", "swap", "inversion", "confusion", "jitter", "score", "background", "missed")
+"""The order of the original; kinds that do not occur are left out where they are ours."""
+_OURS = ("absent", "confusion")
+
+LEGACY_RANGES = {"all": (32.0**2, 1e5**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e5**2)}
+
+
+@dataclass(frozen=True)
+class Gains:
+    """AP after a correction: of all sizes, and of each range of the protocol."""
+
+    ap: Mapping[str, float]
+    by_threshold: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What errors take. `alone[kind]` is gained when only that kind is corrected; `progressive` corrects one after another."""
+
+    now: Gains
+    alone: Mapping[str, Gains]
+    """AP with this kind alone corrected."""
+    progressive: tuple[tuple[str, Gains], ...]
+    """AP after this kind and all before it."""
+    oks: Mapping[str, float]
+    """Similarity lost per truth that counts, by kind; their sum is 1 - the mean similarity, 0 for truths not found."""
+    extra: Mapping[str, float] = field(default_factory=dict)
+    """Gains that need other predictions: 'box'."""
+
+    def gain(self, kind: str, where: str = "") -> float:
+        """AP gained by correcting this kind alone."""
+        return self.extra[kind] if kind in self.extra else self.alone[kind].ap[where] - self.now.ap[where]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; gains alone, AP after each step."""
+        return {
+            "now": self.now.ap[""],
+            "alone": {kind: self.gain(kind) for kind in (*self.alone, *self.extra)},
+            "progressive": [[kind, gains.ap[""]] for kind, gains in self.progressive],
+            "oks": dict(self.oks),
+            "by_range": {
+                where: {
+                    "now": ap,
+                    "alone": {kind: self.gain(kind, where) for kind in self.alone},
+                    "progressive": [[k, g.ap[where]] for k, g in self.progressive],
+                }
+                for where, ap in self.now.ap.items()
+                if where
+            },
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Where corrections are applied: the poses, their pairs, and the ways to ignore truths."""
+
+    labelled: Labelled
+    pairs: Pairs
+    ranges: Mapping[str, tuple[float, float]]
+    wide: Problem
+    """The problem with the predictions that its max_preds cuts, for scores that would serve them."""
+    outside: NDArray[np.bool_] | None = None
+    """(N,) truths that a slice leaves out."""
+
+    @property
+    def problem(self) -> Problem:
+        return self.labelled.problem
+
+
+def stage(labelled: Labelled, pairs: Pairs, wide: Problem) -> Stage:
+    """All sizes, then the ranges of the protocol; in legacy those of the original."""
+    if labelled.rules.legacy:
+        return Stage(labelled, pairs, {"": LEGACY_RANGES["all"], **{k: LEGACY_RANGES[k] for k in ("medium", "large")}}, wide)
+    return Stage(labelled, pairs, {"": (-np.inf, np.inf), **labelled.problem.protocol.ranges}, wide)
+
+
+def cost(on: Stage, order: Sequence[str] = ORDER) -> Cost:
+    """AP now, with each kind corrected alone, and with one after another."""
+    chosen = [kind for kind in order if kind not in _OURS or on.labelled.is_(kind).any()]
+    now = _gains(on, ())
+    alone = {kind: _gains(on, (kind,)) for kind in chosen}
+    progressive = [(kind, _gains(on, tuple(chosen[: i + 1])) if i else alone[kind]) for i, kind in enumerate(chosen)]
+    return Cost(now, alone, tuple(progressive), oks_lost(on.labelled))
+
+
+def _gains(on: Stage, kinds: tuple[str, ...]) -> Gains:
+    """AP after the corrections of these kinds."""
+    return _measured(on, kinds_mask(on.labelled, kinds), "score" in kinds, "background" in kinds, "missed" in kinds)
+
+
+def _measured(on: Stage, mask: NDArray[np.bool_], best_scores: bool = False, no_background: bool = False, no_missed: bool = False) -> Gains:
+    problem, pairs = on.problem, with_corrections(on.labelled, on.pairs, mask, corrected_points(on.labelled)) if mask.any() else on.pairs
+    if best_scores:
+        problem, pairs = _best_scored(on, mask, pairs)
+    matches = match_ranges(problem, pairs, on)
+    made: Callable[[Ranking, Floats | None], list[Curve]] = _without_missed if no_missed else curves
+    by_range = []
+    for r in range(len(on.ranges)):
+        ranked = [_without_background(ranking) if no_background else ranking for ranking in rankings(matches, r)]
+        by_range.append(scores(ranked, problem.protocol.interpolation, None, made))
+    return Gains({where: s.ap() for where, s in zip(on.ranges, by_range, strict=True)}, tuple(by_range[0].ap(t) for t in range(len(matches.thresholds))))
+
+
+def match_ranges(problem: Problem, pairs: Pairs, on: Stage) -> Matches:
+    """Matches at the protocol's thresholds, in each range."""
+    low, high = np.array(list(on.ranges.values())).T[..., None]
+    ignored = problem.ignored | (problem.area < low) | (problem.area > high)
+    beyond = (problem.pred_area < low) | (problem.pred_area > high)
+    return match(problem, pairs, problem.protocol.thresholds, ignored if on.outside is None else ignored | on.outside, beyond)
+
+
+def _without_background(ranking: Ranking) -> Ranking:
+    """Whatever finds nothing counts for nothing, at each threshold by itself."""
+    return replace(ranking, outside=np.ones(len(ranking.order), bool), idle=~ranking.hit)
+
+
+def _without_missed(ranking: Ranking, weights: Floats | None) -> list[Curve]:
+    """Truths that nothing finds are not there, at each threshold by itself; with none left there is no curve."""
+    return [
+        Curve(np.arange(1, len(c.recall) + 1) / max(len(c.recall), 1), c.precision, c.place, float(len(c.recall)))
+        for c in curves(ranking, weights)
+    ]  # fmt: skip
+
+
+# -- scores ------------------------------------------------------------------------------------------
+
+
+def _best_scored(on: Stage, mask: NDArray[np.bool_], pairs: Pairs) -> tuple[Problem, Pairs]:
+    """The poses as corrected, served by their optimal scores; also those that the filed scores cut."""
+    problem, wide = on.problem, on.wide
+    points = wide.pred_points[wide.rows][..., :2].copy()
+    place = np.full(len(wide.pred), -1)
+    place[wide.rows] = np.arange(len(wide.rows))
+    if mask.any():
+        changed = place[problem.rows[on.labelled.pred]]
+        points[changed] = np.where(mask[..., None], corrected_points(on.labelled), points[changed])
+    if wide is not problem:
+        pairs = _widened(problem, wide, pairs)
+    again, moved = with_optimal_scores(wide, pairs, points, problem.ignored)
+    return _cut(again, moved, problem.protocol.max_preds)
+
+
+def _widened(problem: Problem, wide: Problem, pairs: Pairs) -> Pairs:
+    """Pairs of the wide problem, those of poses that are in both as they stand now."""
+    every = pairs_of(wide)
+    place = np.full(len(wide.pred), -1)
+    place[problem.rows] = np.arange(len(problem.rows))
+    mine = place[wide.rows[every.pred]]
+    known = mine >= 0
+    # both are in the order of poses, and of the file within them
+    start = np.searchsorted(pairs.pred, mine[known], side="left")
+    first = np.searchsorted(every.pred, every.pred[known], side="left")
+    similarity = every.oks.copy()
+    similarity[known] = pairs.oks[start + np.flatnonzero(known) - first]
+    return replace(every, oks=similarity)
+
+
+def _cut(problem: Problem, pairs: Pairs, max_preds: int) -> tuple[Problem, Pairs]:
+    """The first `max_preds` of each image and category."""
+    cell = problem.rank[problem.pred_image] * problem.kinds + problem.pred_category
+    kept = np.arange(len(cell)) - np.searchsorted(cell, cell, side="left") < max_preds
+    if kept.all():
+        return problem, pairs
+    place = np.cumsum(kept) - 1
+    own = {name: getattr(problem, name)[kept] for name in ("rows", "pred_image", "pred_category", "pred_area", "pred_score")}
+    inside = kept[pairs.pred]
+    return replace(problem, **own), Pairs(pred=place[pairs.pred[inside]], truth=pairs.truth[inside], oks=pairs.oks[inside])
+
+
+# -- without matching anew ---------------------------------------------------------------------------
+
+
+def lost_by_point(labelled: Labelled) -> Floats:
+    """(P, K) what each point takes from its pose's OKS; a pose's sum is 1 - its OKS."""
+    known = labelled.problem.labelled[labelled.truth]
+    return np.where(known, 1 - labelled.own, 0.0) / np.maximum(known.sum(1), 1)[:, None]
+
+
+def oks_lost(labelled: Labelled, points: NDArray[np.bool_] | None = None, truths: int | None = None, missed: int | None = None) -> dict[str, float]:
+    """Similarity lost per truth that counts, by label, and by truths that nothing found; of the points under a mask."""
+    counted = ~labelled.problem.ignored
+    total = int(counted.sum()) if truths is None else truths
+    lost = lost_by_point(labelled)
+    lost = lost if points is None else np.where(points, lost, 0.0)
+    unfound = int(counted.sum() - np.isin(np.flatnonzero(counted), labelled.truth).sum()) if missed is None else missed
+    if not total:
+        return {**{name: float("nan") for name in LABELS}, "missed": float("nan")}
+    shares = {name: float(lost[labelled.is_(name)].sum() / total) for name in LABELS if name != "confusion" or labelled.rules.confused}
+    return {**shares, "missed": unfound / total}
+
+
+def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
+    """Keypoints in the order in which correcting them gains most: (name, AP after it and all before)."""
+    names = [on.problem.truth.schema.names[c] for c in on.problem.columns]
+    wrong = on.labelled.code > 0
+    done = np.zeros(len(names), bool)
+    path: list[tuple[str, float]] = []
+    only_all = replace(on, ranges={"": on.ranges[""]})
+    for _ in range(min(steps or len(names), len(names))):
+        tried = {}
+        for k in np.flatnonzero(~done).tolist():
+            columns = done.copy()
+            columns[k] = True
+            tried[k] = _measured(only_all, wrong & columns).ap[""] if wrong[:, k].any() or not path else path[-1][1]
+        best = max(tried, key=lambda k: tried[k])
+        done[best] = True
+        path.append((names[best], tried[best]))
+    return path
