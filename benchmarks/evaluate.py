@@ -248,6 +248,8 @@ def report(found: Mapping[str, Any]) -> int:
     """What went wrong, in words; 1 if a number differs, a budget is missed, or we did not run."""
     for name, reason in found["absent"].items():
         print(f"absent: {name}: {reason}")
+    if any(REFERENCE not in timed for timed in found["tables"].values()):
+        print(f"not compared: {REFERENCE} did not take part")
     for fault in found["differences"]:
         print(f"differs: {fault}")
     ours = {title: timed[OURS.name].refused for title, timed in (*found["tables"].items(), *found["in memory"].items())}
