@@ -134,7 +134,7 @@ def _posed(truth: PoseDataset, scene: Scene, rows: Rows, shares: Mapping[str, fl
     poses = _Poses(
         sort=POSE,
         rows=rows,
-        xy=np.where(extra[..., None], _anywhere(truth, scene, rows, rng), done.xy),
+        xy=_with_extra(truth, rows, done.xy, extra, rng),
         labels=np.where(extra, np.int8(SURPLUS), done.kinds),
         confidence=confidence,
         score=1 / (1 + np.exp(-odds)),
@@ -172,10 +172,15 @@ def _unlabelled(truth: PoseDataset, rows: Rows) -> NDArray[np.bool_]:
     return own.annotated[rows] & ~own.labelled[rows]
 
 
-def _anywhere(truth: PoseDataset, scene: Scene, rows: Rows, rng: np.random.Generator) -> Floats:
-    """(M, K, 2) somewhere in the box of each truth, or in the extent of its points."""
-    box = np.where(np.isnan(truth.instances.bbox[rows]), truth.instances.extent()[rows], truth.instances.bbox[rows])
-    return box[:, None, :2] - 0.5 + rng.random((*scene.labelled[rows].shape, 2)) * box[:, None, 2:]
+def _with_extra(truth: PoseDataset, rows: Rows, xy: Floats, extra: NDArray[np.bool_], rng: np.random.Generator) -> Floats:
+    """The poses with points the truth does not have, somewhere in its box, or in the extent of its points."""
+    m, k = np.nonzero(extra)
+    if not len(m):
+        return xy
+    box = np.where(np.isnan(truth.instances.bbox), truth.instances.extent(), truth.instances.bbox)[rows[m]]
+    full = xy.copy()
+    full[m, k] = box[:, :2] - 0.5 + rng.random((len(m), 2)) * box[:, 2:]
+    return full
 
 
 def _twice(scene: Scene, poses: _Poses, rng: np.random.Generator) -> _Poses:

@@ -86,5 +86,7 @@ def areas(truth: PoseDataset) -> Floats:
     """(N,) recorded; else .53 of the box; else the extent of the labelled points, at least one pixel. An area of 0 says nothing."""
     own = truth.instances
     boxed = own.bbox[:, 2] * own.bbox[:, 3] * AREA_SHARE
-    extent = np.maximum(extent_area(own.keypoints[..., :2], own.labelled), 1)
-    return np.where(own.area > 0, own.area, np.where(boxed > 0, boxed, extent))
+    known = np.where(own.area > 0, own.area, boxed)
+    bare = np.flatnonzero(~(known > 0))
+    known[bare] = np.maximum(extent_area(own.keypoints[bare, :, :2], own.labelled[bare]), 1)
+    return known
