@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from posedata.command import emit, run, say, verb
+from posedata.errors import FormatError
 from posedata.version import __version__
 
 from .options import scored
+from .simulate import SHARES
+from .simulate import simulate as simulated
 
 
 @click.group(
@@ -77,6 +81,45 @@ def protocols(name: str | None, as_json: bool, quiet: bool) -> None:
 
     values, text = protocols_guide(name)
     emit(values, text, as_json)
+
+
+def _shares(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each share of errors, with the library's default."""
+    for name, what in reversed(SHARES.items()):
+        default = (simulated.__kwdefaults__ or {})[name]
+        function = click.option(f"--{name}", default=default, show_default=True, metavar="SHARE", help=f"Share of {what}.")(function)
+    return function
+
+
+@verb(app, short_help="Make predictions with known errors.")
+@click.argument("source")
+@click.option("-o", "--out", default="preds.json", show_default=True, metavar="FILE", help="The predictions to write: .json or .npz.")
+@_shares
+@click.option("--score-noise", default=0.0, show_default=True, help="Deviation of noise on the log odds of scores; 0 ranks poses by similarity.")
+@click.option("--seed", default=0, show_default=True, help="One seed, one result.")
+@click.option("--schema", metavar="NAME_OR_FILE", help="Schema of a file that does not name its keypoints.")
+@click.option("--root", metavar="FOLDER", help="Where datasets lie, when SOURCE is a name.")
+def simulate(source: str, out: str, schema: str | None, root: str | None, as_json: bool, quiet: bool, **shares: Any) -> None:
+    """Write predictions for SOURCE, a file or a dataset's NAME[/CONFIG[/SPLIT]], with errors of known kinds in given shares.
+
+    What was injected goes beside them (preds.injected.json), so that an analysis of errors can be checked. The shares of
+    labelled points add to 1 at most; the rest is good. What a point cannot be becomes good too, and is counted so.
+
+    \b
+    posebench simulate synthetic/person/val -o preds.json
+    posebench simulate truth.json --miss .3 --swap 0 --background .2 --seed 1
+    """
+    from posedata.formats.anything import read
+
+    path = Path(out)
+    if path.suffix not in (".json", ".npz"):
+        raise FormatError(out, f"no predictions end in {path.suffix!r}", "write .json or .npz")
+    made = simulated(read(source, None, schema, root), **shares)
+    beside = path.with_suffix(".injected.json")
+    made.injected.to_json(beside)
+    (made.pred.to_json if path.suffix == ".json" else made.pred.to_npz)(path)
+    values = {"out": out, "injected": str(beside), "predictions": len(made.pred), "shares": made.injected.report()}
+    emit(values, f"{made.injected}\n\n{out}: {len(made.pred):,} predictions; {beside}: what was injected", as_json)
 
 
 def main() -> None:
