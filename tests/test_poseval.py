@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from posebench.align import align
 from posebench.distances import poseval_ap
@@ -77,3 +79,50 @@ def test_a_truth_without_head_box_is_refused() -> None:
         str(caught.value)
         == "poseval_ap: no head box in 2 of 3 truths, the first with id 2, 3; PoseTrack carries it; keys read: head_size, bbox_head, head_box, headbox"
     )
+
+
+# -- a slow twin -------------------------------------------------------------------------------------
+
+
+def slow_ap(ds: PoseDataset, pred: Predictions, heads: list[float], at: float) -> list[float]:
+    """One image, one pose, one joint at a time."""
+    scored: list[list[tuple[float, bool]]] = [[], []]
+    totals = [0, 0]
+    for image in range(len(ds.images)):
+        people = [i for i in range(len(ds)) if ds.instances.image[i] == image]
+        labelled = [i for i in people if ds.instances.labelled[i].any()]
+        poses = [j for j in range(len(pred)) if pred.image[j] == ds.images.id[image]] if people else []
+        near = {(j, i): [bool(ds.instances.labelled[i, k]) and float(np.hypot(*(pred.keypoints[j, k, :2] - ds.instances.keypoints[i, k, :2]))) / heads[i] <= at for k in range(2)] for j in poses for i in labelled}  # fmt: skip
+        share = {(j, i): sum(n) / int(ds.instances.labelled[i].sum()) for (j, i), n in near.items()}
+        favourite = {j: max(labelled, key=lambda i, j=j: share[j, i]) for j in poses if labelled}  # type: ignore[misc]
+        for k in range(2):
+            totals[k] += sum(bool(ds.instances.labelled[i, k]) for i in labelled)
+        mine: dict[int, int] = {}
+        for i in labelled:
+            rivals = [j for j in poses if favourite[j] == i and share[j, i] > 0]
+            if rivals:
+                mine[max(rivals, key=lambda j, i=i: share[j, i])] = i  # type: ignore[misc]
+        for j in poses:
+            for k in range(2):
+                scored[k].append((float(pred.keypoints[j, k, 2]), j in mine and near[j, mine[j]][k]))
+    return [slow_area(sorted(s, key=lambda x: -x[0]), n) for s, n in zip(scored, totals, strict=True)]
+
+
+def slow_area(ranked: list[tuple[float, bool]], total: int) -> float:
+    precisions = [sum(true for _, true in ranked[: n + 1]) / (n + 1) for n in range(len(ranked))]
+    return sum(max(precisions[n:]) for n, (_, true) in enumerate(ranked) if true) / total if total else float("nan")
+
+
+@drawn(seed=st.integers(0, 2**32 - 1))
+def test_random_poses_agree_with_the_slow_twin(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(0, 7, 2)
+    points = np.concatenate([rng.integers(0, 9, (n, 2, 2)), rng.integers(0, 3, (n, 2, 1))], -1)
+    heads = rng.integers(1, 9, n).astype(float)
+    ds = PoseDataset.from_arrays(
+        schema=POINTS, image=rng.integers(0, 3, n), keypoints=points, images={"id": np.arange(3), "file": list("abc")}, meta={"head_size": heads}
+    )
+    confidence = rng.permutation(2 * m).reshape(m, 2, 1) + 1.0  # no two alike
+    poses = np.concatenate([rng.integers(0, 9, (m, 2, 2)), confidence], -1)
+    pred = Predictions.from_arrays(schema=POINTS, image=rng.integers(0, 3, m), keypoints=poses, score=np.ones(m))
+    assert poseval_ap(align(ds, pred), 0.5).ap == pytest.approx(slow_ap(ds, pred, heads.tolist(), 0.5), nan_ok=True)
