@@ -16,7 +16,9 @@ from posebench.pairing import MATCHED_AT, Paired, given, matched
 from posebench.problem import prepare
 from posebench.protocol import Part
 from posebench.protocols import COCO
-from posedata import DataError, PoseDataset, Predictions, Schema, read_coco
+from posedata import DataError, PoseDataset, Predictions, Schema, read_coco, read_predictions
+
+from .reference_pck import slow_pck
 
 POINTS = Schema.from_dict({"name": "made", "keypoints": ["head", "body", "tail"], "sigmas": 0.05})
 POSE = np.array([(10, 10, 2), (20, 10, 1), (30, 20, 2)], float)
@@ -92,6 +94,16 @@ def test_matching_at_several_thresholds_is_refused() -> None:
     problem = prepare(align(truth(), preds([0], [1])), COCO)
     with pytest.raises(DataError, match=r"^matched pairs: matches at 2 thresholds; match at one: \[0.1\]$"):
         matched(problem, match(problem, pairs_of(problem), [0.1, 0.5]))
+
+
+@pytest.mark.parametrize("name", ["coco_1", "coco_4"])
+def test_pairs_of_real_files_agree_with_the_slow_twin(name: str, real: Path) -> None:
+    pairs = matches_of(read_coco(real / name / "gt.json"), read_predictions(real / name / "preds.json", "coco17"))
+    assert pairs.found.any() and len(pairs) > 10
+    for rule in PCK_RULES.values():
+        if rule.norm != "head":
+            mine = rule.replace(pairing="matched")
+            assert pck(pairs, mine, rule.thresholds[-1]) == pytest.approx(slow_pck(pairs, mine, rule.thresholds[-1])), rule
 
 
 # -- given -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,21 @@ class Judged:
     """(N, K)"""
     category: NDArray[np.intp]
 
+    @cached_property
+    def total(self) -> Floats:
+        """(N,) sum of each truth."""
+        return np.asarray(self.value.sum(1))
+
+    @cached_property
+    def count(self) -> Floats:
+        """(N,) points of each truth that count."""
+        return np.asarray(self.counts.sum(1), np.float64)
+
+    @cached_property
+    def each(self) -> Floats:
+        """(N, K) `counts` as numbers, which a product needs."""
+        return self.counts.astype(np.float64)
+
     @classmethod
     def of(cls, value: Floats, counts: Bools, category: NDArray[np.intp]) -> Judged:
         return cls(np.where(counts, value, 0.0), counts, category)
@@ -47,8 +63,8 @@ def _ratio(total: Floats, count: Floats) -> Floats:
 
 
 def _pooled(judged: Judged, weights: Floats) -> Measured:
-    count = float(weights @ judged.counts.sum(1))
-    return Measured(float(weights @ judged.value.sum(1)) / count, round(count)) if count else NOTHING
+    count = float(weights @ judged.count)
+    return Measured(float(weights @ judged.total) / count, round(count)) if count else NOTHING
 
 
 def _mean_of_groups(total: Floats, count: Floats) -> Measured:
@@ -57,21 +73,21 @@ def _mean_of_groups(total: Floats, count: Floats) -> Measured:
 
 
 def _keypoint(judged: Judged, weights: Floats) -> Measured:
-    return _mean_of_groups(weights @ judged.value, weights @ judged.counts)
+    return _mean_of_groups(weights @ judged.value, weights @ judged.each)
 
 
 def _category(judged: Judged, weights: Floats) -> Measured:
     kinds = int(judged.category.max(initial=0)) + 1
-    total, count = (np.bincount(judged.category, weights * each, kinds) for each in (judged.value.sum(1), judged.counts.sum(1)))
+    total, count = (np.bincount(judged.category, weights * each, kinds) for each in (judged.total, judged.count))
     return _mean_of_groups(total.astype(np.float64), count.astype(np.float64))
 
 
 def _instance(judged: Judged, weights: Floats) -> Measured:
-    count = judged.counts.sum(1)
-    own = weights[count > 0]
+    some = judged.count > 0
+    own = weights[some]
     if not own.sum():
         return NOTHING
-    return Measured(float(own @ _ratio(judged.value.sum(1), count) / own.sum()), round(float(own.sum())))
+    return Measured(float(own @ (judged.total[some] / judged.count[some]) / own.sum()), round(float(own.sum())))
 
 
 MEANS: Mapping[str, Callable[[Judged, Floats], Measured]] = {"pooled": _pooled, "keypoint": _keypoint, "instance": _instance, "category": _category}
@@ -86,7 +102,7 @@ def mean_of(judged: Judged, unit: str = "pooled", weights: Floats | None = None)
 def means_by_keypoint(judged: Judged, weights: Floats | None = None) -> tuple[Floats, NDArray[np.intp]]:
     """(K,) means and (K,) how many points each stands on; NaN where none counts."""
     own = np.ones(len(judged.counts)) if weights is None else np.asarray(weights, np.float64)
-    total, count = own @ judged.value, own @ judged.counts
+    total, count = own @ judged.value, own @ judged.each
     values = np.full(len(count), np.nan)
     values[count > 0] = _ratio(total, count)
     return values, np.rint(count).astype(np.intp)
