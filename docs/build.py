@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
+from posebench.distances.norms import norm_text
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
@@ -24,6 +26,13 @@ def pages() -> dict[str, dict[str, str]]:
         "cli.md": {"commands": commands()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS)},
+        "metrics.md": {
+            "distances": distance_rows(),
+            "pck": pck_rows(),
+            "pck-notes": pck_notes(),
+            "norms": table({n: norm.text for n, norm in NORMS.items()}),
+            "nme": nme_rows(),
+        },
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
@@ -92,6 +101,26 @@ def fault_rows(known: Entry) -> list[str]:
         "|---|---|---|",
         *(f"| {f.name} | {f.text} | {f.done} |" for f in known.faults),
     ]
+
+
+def distance_rows() -> str:
+    rows = ["| name | formula | unit | behind the @ | source |", "|---|---|---|---|---|"]
+    return "\n".join([*rows, *(f"| `{name}` | {m.formula} | {m.unit} | {m.number or 'nothing'} | {m.source} |" for name, m in DISTANCE_METRICS.items())])
+
+
+def pck_rows() -> str:
+    """The seven choices of every rule, one row each."""
+    choices = list(next(iter(PCK_RULES.values())).choices())
+    rows = [f"| rule | {' | '.join(choices)} |", "|---" * (len(choices) + 1) + "|"]
+    return "\n".join([*rows, *(f"| `{name}` | {' | '.join(rule.choices().values())} |" for name, rule in PCK_RULES.items())])
+
+
+def pck_notes() -> str:
+    return "\n".join(f"* `{name}`: {rule.summary} Source: {rule.source}." for name, rule in PCK_RULES.items())
+
+
+def nme_rows() -> str:
+    return table({f"NME.{name}": norm_text(n) if isinstance(n, str) else f"points {n[0]} and {n[1]}" for name, n in NME_NORMS.items()})
 
 
 def commands() -> str:

@@ -22,7 +22,14 @@ A metric is written NAME[.variant][@threshold][[where]], everywhere the same:
 
 No truth is null in JSON, NaN in Python and - in tables; it is never -1, and never part of a mean."""
 
-_AT = {"similarity": "@ a similarity of the protocol", "share": "@ a share of the norm", "pixels": "@ pixels", "": "no @"}
+_AT = {
+    "similarity": "@ a similarity of the protocol",
+    "share": "@ a share of the norm",
+    "pixels": "@ pixels",
+    "percent": "@ percent",
+    "confidence": "@ least confidence of the points that enter",
+    "": "no @",
+}
 
 
 def metrics_guide(name: str | None = None) -> tuple[dict[str, Any], str]:

@@ -8,11 +8,14 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posedata.errors import PoseError, did_you_mean
 
+from . import distances
 from .curve import Scores, rankings, scores
 from .match import match, pairs_of
+from .pairing import Paired
 from .problem import Problem
 from .selection import EVERYTHING, Selection
 from .spelling import Spelling, spelled
@@ -42,7 +45,7 @@ class Metric:
     of: str = "truths"
     """What n counts."""
     at: str = "similarity"
-    """What stands after @: 'similarity' (one of the protocol's), 'share' of the norm, 'pixels', or '' for nothing."""
+    """What stands after @: 'similarity' (one of the protocol's), 'share' of the norm, 'pixels', 'percent', 'confidence', or '' for nothing."""
     variants: Mapping[str, str] = field(default_factory=dict)
     """Names after the dot, each with a sentence."""
     per_keypoint: bool = False
@@ -127,6 +130,64 @@ def _one_point(problem: Problem, keypoint: int) -> Problem:
     return problem.only_column(int(column[0])) if len(column) else replace(problem, ignored=np.ones(len(problem.ignored), bool))
 
 
+# -- distances ---------------------------------------------------------------------------------------
+
+
+def _of_points(measure: Callable[..., distances.Measured], pairing: Callable[[str], str]) -> Callable[[Workings, Spelling, Selection], Measured]:
+    def value(workings: Workings, s: Spelling, selection: Selection) -> Measured:
+        paired, weights = _selected_pairs(workings, pairing(s.variant), s.where, selection)
+        return Measured(*measure(paired, s.variant, s.at, weights))
+
+    return value
+
+
+def _selected_pairs(workings: Workings, pairing: str, where: str, selection: Selection) -> tuple[Paired, NDArray[np.float64] | None]:
+    """The pairs that count under `where` and the selection, and how often each does."""
+    paired = workings.paired(pairing, where)
+    keep = np.ones(len(paired), bool)
+    if where in workings.protocol.ranges:
+        low, high = workings.protocol.ranges[where]
+        keep &= (paired.area >= low) & (paired.area <= high)
+    if selection.truths is not None:
+        keep &= selection.truths[paired.truth_row]
+    if selection.category is not None:
+        keep &= workings.aligned.truth.instances.category[paired.truth_row] == selection.category
+    images = workings.weights(where, selection.images)
+    if images is not None:
+        keep &= images[paired.image] > 0
+    chosen = paired if keep.all() else paired.take(np.flatnonzero(keep))
+    if selection.keypoint is not None:
+        name = workings.aligned.truth.schema.names[selection.keypoint]
+        chosen = chosen.only(np.array([i for i, n in enumerate(chosen.names) if n == name], np.intp))
+    if selection.visibility is not None:
+        chosen = chosen.where(chosen.points[..., 2] == selection.visibility)
+    weights = None if images is None else images[chosen.image]
+    return chosen, None if weights is None or (weights == 1).all() else weights
+
+
+def _distance_metric(name: str, m: distances.DistanceMetric) -> Metric:
+    at = {"PCK": "share", "AUC": "pixels", "EPE": "confidence", "Distance": "percent"}.get(name, "")
+    summary = {
+        "PCK": "percentage of correct keypoints, as a share",
+        "AUC": "area under the PCK curve in pixels",
+        "EPE": "end point error: mean distance in pixels",
+        "RMSE": "root of the mean squared distance in pixels",
+        "Distance": "median distance in pixels, or another percentile",
+        "NME": "normalised mean error",
+    }[name]
+    return Metric(
+        name,
+        summary,
+        m.formula,
+        _of_points(m.measure, (lambda variant: distances.pck_rule(variant).pairing) if name == "PCK" else lambda variant: "matched"),
+        of="points",
+        at=at,
+        variants=m.variants,
+        per_keypoint=True,
+        higher_is_better=m.best > 0,
+    )
+
+
 METRICS: Mapping[str, Metric] = MappingProxyType({
     m.name: m
     for m in (
@@ -142,6 +203,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType({
             "mean over categories and thresholds of found / counted truths",
             _of_scores(Scores.ar),
         ),
+        *(_distance_metric(name, m) for name, m in distances.DISTANCE_METRICS.items()),
     )
 })  # fmt: skip
 """By name; read by the parser, the commands, the docs and the tests."""

@@ -14,13 +14,11 @@ from posedata.errors import PoseError, did_you_mean
 from .align import Aligned
 from .curve import Ranking, Scores, rankings, scores
 from .match import Matches, Pairs, match, pairs_of
+from .pairing import MATCHED_AT, Paired, given, matched
 from .problem import Problem, prepare
 from .protocol import Protocol
 
-__all__ = ["FOUND_AT", "Workings"]
-
-FOUND_AT = 0.1
-"""Similarity from which a prediction is taken for an attempt at a truth: coco-analyze's, for labels and distances."""
+__all__ = ["Workings"]
 
 T = TypeVar("T")
 
@@ -72,7 +70,14 @@ class Workings:
     def attempts(self, where: str = "") -> Matches:
         """Matches at the one similarity from which distances and labels are read."""
         problem = self.problem(where)
-        return self.once(("attempts", id(problem)), lambda: match(problem, self.pairs(where), (FOUND_AT,)))
+        return self.once(("attempts", id(problem)), lambda: match(problem, self.pairs(where), (MATCHED_AT,)))
+
+    def paired(self, pairing: str, where: str = "") -> Paired:
+        """Each truth that counts beside the prediction it is compared to, of all points or of a part."""
+        part = self.protocol.parts.get(where)
+        key = where if part is not None else ""
+        make = (lambda: given(self.aligned, part)) if pairing == "given" else lambda: matched(self.problem(key), self.attempts(key))
+        return self.once(("paired", pairing, key), make)
 
     def ranked(self, where: str = "") -> list[Ranking]:
         """A ranking for each category; `where` is a range, a part or 'pooled'."""
