@@ -32,6 +32,9 @@ from .workings import Workings
 if TYPE_CHECKING:
     import pandas
 
+    from .errors.labels import Rules
+    from .errors.report import ErrorReport
+
 __all__ = ["Evaluation", "evaluate", "protocol_of"]
 
 Source = str | Path
@@ -103,6 +106,12 @@ class Evaluation:
     def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
         """The same as plain values: (label, metric -> number and n)."""
         return sliced(self.workings, what, default_metrics(what) if metrics is None else metrics)
+
+    def errors(self, rules: Rules | None = None, order: Sequence[str] | None = None, truth_boxes: Predictions | None = None) -> ErrorReport:
+        """What went wrong, where, and what it costs: labels of every point and pose, AP by kind of error."""
+        from .errors.report import ORDER, diagnose
+
+        return diagnose(self, rules, order or ORDER, truth_boxes)
 
     # -- operating points and curves -------------------------------------------------------------------
 

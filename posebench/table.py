@@ -43,3 +43,8 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]]) -> 
     table += [[str(label), *(cell for m in measured.values() for cell in (number(m.value), f"{m.n:,}"))] for label, measured in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in table)
+
+
+def percent(share: float) -> str:
+    """A share for people."""
+    return "-" if math.isnan(share) else f"{100 * share:.1f}%"

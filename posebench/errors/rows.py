@@ -1,0 +1,132 @@
+"""Rows for tables: the worst poses, and every point of every pose that was found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cost import lost_by_point
+from .instances import PREDICTION_LABELS
+from .labels import CODE, LABELS
+from .report import require_kind
+
+if TYPE_CHECKING:
+    from .report import ErrorReport
+
+__all__ = ["keypoint_rows", "worst_rows"]
+
+_NAMES = np.array([*LABELS, ""], object)  # -1 is the last: no label
+
+
+def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: str | None = None) -> dict[str, Any]:
+    """Columns of the poses that lose most, worst first; ties by image and row."""
+    problem = report.labelled.problem
+    names = [problem.truth.schema.names[c] for c in problem.columns]
+    require_kind(kind, names, keypoint)
+    if kind in PREDICTION_LABELS and kind not in LABELS:
+        return _worst_poses(report, n, kind)
+    own = report.labelled
+    lost = lost_by_point(own)
+    chosen = np.ones(own.code.shape, bool)
+    if kind is not None:
+        chosen &= own.surplus if kind == "surplus" else own.is_(kind)
+    if keypoint is not None:
+        chosen &= np.array(names) == keypoint
+    weight = np.where(chosen, lost, 0.0).sum(1)
+    rank = np.where(kind == "surplus", chosen.sum(1), weight)
+    order = np.lexsort((problem.rows[own.pred], -rank))
+    order = order[chosen[order].any(1)] if kind or keypoint else order
+    order = order[:n]
+    rows = problem.rows[own.pred[order]]
+    labels = _NAMES[own.code[order]]
+    return {
+        **_where(report, problem.rows[own.pred[order]], own.truth[order]),
+        "oks": own.oks[order],
+        "score": problem.pred.score[rows],
+        "lost": weight[order],
+        **{f"n {name}": (own.code[order] == CODE[name]).sum(1) for name in LABELS if name != "good" and name in report.counts},
+        "labels": [_said(names, line) for line in labels],
+        "confidences": [_listed(names, line) for line in problem.pred.keypoints[rows][:, problem.columns, 2]],
+        "losses": [_listed(names, line, 3) for line in lost[order]],
+    }
+
+
+def _worst_poses(report: ErrorReport, n: int, kind: str) -> dict[str, Any]:
+    """Predictions of a kind, the most confident first."""
+    poses, problem = report.poses, report.labelled.problem
+    mine = np.flatnonzero(poses.pred == list(PREDICTION_LABELS).index(kind))
+    mine = mine[np.argsort(-problem.pred_score[mine], kind="stable")][:n]
+    rows = problem.rows[mine]
+    return {
+        **_where(report, rows, poses.best_truth[mine]),
+        "oks": poses.best[mine],
+        "score": problem.pred.score[rows],
+        "label": [kind] * len(mine),
+    }
+
+
+def _where(report: ErrorReport, rows: Any, truth: Any) -> dict[str, Any]:
+    ds, pred = report.ev.truth, report.ev.predictions
+    ids = _or_none(ds.instances.id)
+    image = report.ev.workings.aligned.image[rows]
+    return {
+        "image_id": ds.images.id[image],
+        "file": ds.images.file[image],
+        "annotation_id": ids[truth],
+        "prediction": pred.row[rows],
+        "category": np.array([c.name for c in ds.categories] + [""], object)[report.ev.workings.aligned.category[rows]],
+    }
+
+
+def _or_none(values: Any) -> Any:
+    """The values, and None as the last, which row -1 picks."""
+    return np.array([*values.tolist(), None], object)
+
+
+def _said(names: list[str], labels: Any) -> str:
+    """The points that are not good, by label."""
+    wrong: dict[str, list[str]] = {}
+    for name, label in zip(names, labels, strict=True):
+        if label not in ("good", ""):
+            wrong.setdefault(label, []).append(name)
+    return "; ".join(f"{label}: {', '.join(points)}" for label, points in wrong.items())
+
+
+def _listed(names: list[str], values: Any, digits: int = 2) -> str:
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in zip(names, values.tolist(), strict=True))
+
+
+def keypoint_rows(report: ErrorReport) -> dict[str, Any]:
+    """Columns of the long table: one row per point of each pose that was found."""
+    own = report.labelled
+    problem, (p, k) = own.problem, own.code.shape
+    names = np.array([problem.truth.schema.names[c] for c in problem.columns], object)
+    rows = problem.rows[own.pred]
+    points = problem.pred.keypoints[rows][:, problem.columns]
+    ids = _or_none(problem.truth.instances.id)
+    there = _or_none(names)
+
+    def each(values: Any) -> Any:
+        return np.repeat(values, k)
+
+    return {
+        "image_id": each(problem.truth.images.id[problem.image[own.truth]]),
+        "annotation_id": each(problem.truth.instances.id[own.truth]),
+        "prediction": each(problem.pred.row[rows]),
+        "oks": each(own.oks),
+        "keypoint": np.tile(names, p),
+        "v": problem.points[own.truth][..., 2].astype(np.int8).ravel(),
+        "label": _NAMES[own.code].ravel(),
+        "similarity": own.own.ravel(),
+        "nearest": own.nearest.ravel(),
+        "attracted_by": ids[own.owner].ravel(),
+        "attracted_keypoint": there[own.point].ravel(),
+        "confidence": points[..., 2].ravel(),
+        "x": points[..., 0].ravel(),
+        "y": points[..., 1].ravel(),
+        "truth_x": problem.points[own.truth][..., 0].ravel(),
+        "truth_y": problem.points[own.truth][..., 1].ravel(),
+        "lost": lost_by_point(own).ravel(),
+        "surplus": own.surplus.ravel(),
+    }

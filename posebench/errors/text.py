@@ -1,0 +1,86 @@
+"""How an error report reads on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..table import number, percent
+
+if TYPE_CHECKING:
+    from .report import ErrorReport
+
+__all__ = ["as_text", "slices_text"]
+
+_WIDTH = 28
+
+
+def as_text(report: ErrorReport) -> str:
+    """Counts with bars, what became of the poses, costs, and the protocol."""
+    counts, total = report.counts, sum(report.counts.values())
+    blocks = [
+        f"{report.ev.truth.name}: {total:,} labelled points of {len(report.labelled.truth):,} found poses",
+        _bars({name: n / total if total else 0.0 for name, n in counts.items()}, counts),
+        _notes(report),
+        _instances(report.instances),
+        _costs(report),
+        *([f"warning: {w}" for w in report.ev.warnings]),
+        report.ev.block(),
+    ]
+    return "\n\n".join(b for b in blocks if b)
+
+
+def bar(share: float, width: int = _WIDTH) -> str:
+    """A share as a bar, in eighths of a letter."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+
+
+def _bars(shares: Mapping[str, float], counts: Mapping[str, int]) -> str:
+    return "\n".join(f"  {name:<10}{percent(share):>7}  {counts[name]:>9,}  {bar(share)}" for name, share in shares.items())
+
+
+def _notes(report: ErrorReport) -> str:
+    extents = ", ".join(f"{n:,} {what}" for what, n in report.inversions.items() if n)
+    lost = report.surplus
+    lines = [f"  inversions are left taken for right: {extents}"] if extents else []
+    if lost["could"]:
+        lines.append(f"  surplus: {lost['surplus']:,} points said over confidence {lost['confidence']:g} of {lost['could']:,} that the truth does not have")
+    return "\n".join(lines)
+
+
+def _instances(instances: Mapping[str, Mapping[str, int]]) -> str:
+    lines = []
+    for what, counts in instances.items():
+        lines.append(f"  {what:<12}" + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n))
+    return "\n".join(["poses", *lines])
+
+
+def _costs(report: ErrorReport) -> str:
+    made = report.cost
+    after = dict(made.progressive)
+    rows = [f"  {'now':<12}{number(made.now.ap['']):>9}"]
+    before = made.now.ap[""]
+    for kind in (*made.alone, *made.extra):
+        gain = made.gain(kind)
+        step = after[kind].ap[""] if kind in after else float("nan")
+        rows.append(
+            f"  {kind:<12}{gain:>+9.4f}  {number(step):>9}  {step - before:>+8.4f}  {bar(max(gain, 0.0))}".rstrip()
+            if kind in after
+            else f"  {kind:<12}{gain:>+9.4f}"
+        )
+        before = step if kind in after else before
+    lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value)
+    return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, f"  similarity lost per truth: {lost or 'none'}"])
+
+
+def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Any]]]) -> str:
+    """A row for each slice: shares of the labels, with a bar of what is wrong."""
+    names = [name for name in (rows[0][1] if rows else {}) if name not in ("points", "wrong", "surplus", "oks lost")]
+    width = max([len(str(label)) for label, _ in rows] + [len(by)])
+    head = f"  {by:<{width}}  {'points':>8}" + "".join(f"{name:>11}" for name in names) + f"{'oks lost':>10}"
+    lines = [head]
+    for label, row in rows:
+        shares = "".join(f"{percent(row[name] / row['points']) if row['points'] else '-':>11}" for name in names)
+        lines.append(f"  {label!s:<{width}}  {row['points']:>8,}{shares}{row['oks lost']:>10.2f}  {bar(row['wrong'] if row['points'] else 0.0, 12)}".rstrip())
+    return "\n".join(lines)
