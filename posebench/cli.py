@@ -63,6 +63,37 @@ def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options
     score(predictions, options, as_json, quiet)
 
 
+@verb(app, short_help="What went wrong, where, and what it costs.")
+@scored
+@click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, overlap, visibility, or value of a column.")
+@click.option("--worst", type=click.IntRange(1), metavar="N", help="The N poses that lose most; with -o as a table.")
+@click.option("--kind", metavar="LABEL", help="Only what this error loses: jitter, inversion, swap, miss, absent, surplus, background, ...")
+@click.option("--keypoint", metavar="NAME", help="Only what this keypoint loses.")
+@click.option("--greedy", type=click.IntRange(1), metavar="N", help="The N keypoints to correct first, each the one that gains most.")
+@click.option("--confused", multiple=True, metavar="A,B", help="Two look-alike points of one body, such as left_front_paw,left_back_paw.")
+@click.option("--legacy", is_flag=True, help="Count as coco-analyze does, its halved distance included.")
+@click.option("-o", "--out", metavar="FILE", help="Write: .json the report; .csv or .parquet the worst poses, or else every keypoint.")
+def errors(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Label every keypoint and every pose, and say what each kind of error costs.
+
+    \b
+    good       within the spread of human annotators
+    jitter     beyond it, but near its own place
+    inversion  on the mirror point of the same body; what others call a swap of left and right
+    swap       on the same or the mirror point of another body
+    miss       near no such point
+    absent     left out by the model
+
+    \b
+    posebench errors preds.json --truth gt.json --by keypoint
+    posebench errors preds.json --truth gt.json --worst 100 -o worst.csv
+    posebench errors preds.json --truth gt.json --worst 20 --kind inversion
+    """
+    from .diagnosing import diagnose_command
+
+    diagnose_command(predictions, options, as_json, quiet)
+
+
 @verb(app, short_help="The language of metrics, with formulas.")
 @click.argument("name", required=False)
 def metrics(name: str | None, as_json: bool, quiet: bool) -> None:

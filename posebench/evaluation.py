@@ -109,7 +109,8 @@ class Evaluation:
 
     def errors(self, rules: Rules | None = None, order: Sequence[str] | None = None, truth_boxes: Predictions | None = None) -> ErrorReport:
         """What went wrong, where, and what it costs: labels of every point and pose, AP by kind of error."""
-        from .errors.report import ORDER, diagnose
+        from .errors.cost import ORDER
+        from .errors.report import diagnose
 
         return diagnose(self, rules, order or ORDER, truth_boxes)
 

@@ -88,26 +88,36 @@ def soft_suppressed(problem: Problem, points: Floats, score: Floats) -> Floats:
     score = score.copy()
     cell = problem.rank[problem.pred_image] * problem.kinds + problem.pred_category
     alive = np.flatnonzero(score > 0)
-    sigmas = _pred_sigmas(problem)
-    area = extent_area(points, np.ones(points.shape[:2], bool))
-    everything = np.ones((1, points.shape[1]), bool)
+    sigmas, area = _pred_sigmas(problem), extent_area(points, np.ones(points.shape[:2], bool))
+    corners = np.concatenate([points.min(1), points.max(1)], 1) if points.shape[1] else np.zeros((len(points), 4))
     while len(alive):
         order = alive[np.lexsort((-score[alive], cell[alive]))]
         first = np.diff(cell[order], prepend=-1) != 0
         leader, rest = order[first], order[~first]
         chief = np.repeat(leader, np.diff(np.append(np.flatnonzero(first), len(order))) - 1)
-        mean = (area[chief] + area[rest]) / 2
-        spread = sigmas if len(sigmas) == 1 else sigmas[chief]
-        likeness = _likeness(points[rest], points[chief], mean, spread, everything)
-        score[rest] *= np.exp(-(likeness**2) / 0.5)
         alive = np.sort(rest)
+        mean = (area[chief] + area[rest]) / 2
+        felt = np.flatnonzero(_gap(corners[chief], corners[rest]) <= _FAR * (2 * sigmas.max()) ** 2 * mean)
+        chief, rest, mean = chief[felt], rest[felt], mean[felt]
+        likeness = _likeness(points[rest], points[chief], mean, sigmas if len(sigmas) == 1 else sigmas[chief])
+        score[rest] *= np.exp(-(likeness**2) / 0.5)
     return score
 
 
-def _likeness(a: Floats, b: Floats, area: Floats, sigmas: Floats, everything: NDArray[np.bool_]) -> Floats:
+_FAR = 2 * 22.0
+"""Poses whose corners are so far apart have an OKS under 3e-10: exp(-oks² / .5) is 1 in every digit."""
+
+
+def _gap(a: Floats, b: Floats) -> Floats:
+    """Squared distance between two boxes of corners: no point is nearer to its twin."""
+    apart = np.maximum(0, np.maximum(a[:, :2] - b[:, 2:], b[:, :2] - a[:, 2:]))
+    return np.asarray((apart**2).sum(1))
+
+
+def _likeness(a: Floats, b: Floats, area: Floats, sigmas: Floats) -> Floats:
     """OKS of poses with poses, over all points."""
     rows = np.arange(len(a))
-    return oks(b, np.broadcast_to(everything, a.shape[:2]), area, sigmas, a, rows, rows)
+    return oks(b, np.ones(a.shape[:2], bool), area, sigmas, a, rows, rows)
 
 
 def _pred_sigmas(problem: Problem) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,13 @@ class Stage:
     ranges: Mapping[str, tuple[float, float]]
     wide: Problem
     """The problem with the predictions that its max_preds cuts, for scores that would serve them."""
-    outside: NDArray[np.bool_] | None = None
-    """(N,) truths that a slice leaves out."""
+    made: dict[tuple[str, ...], Matches] = field(default_factory=dict)
+    """Matches after corrections, by what was corrected."""
+
+    @cached_property
+    def corrected(self) -> Floats:
+        """(P, K, 2) every point as its correction has it."""
+        return corrected_points(self.labelled)
 
     @property
     def problem(self) -> Problem:
@@ -106,19 +112,26 @@ def cost(on: Stage, order: Sequence[str] = ORDER) -> Cost:
 
 def _gains(on: Stage, kinds: tuple[str, ...]) -> Gains:
     """AP after the corrections of these kinds."""
-    return _measured(on, kinds_mask(on.labelled, kinds), "score" in kinds, "background" in kinds, "missed" in kinds)
+    moved = tuple(kind for kind in kinds if kind not in ("background", "missed"))
+    if moved not in on.made:
+        on.made[moved] = _matched(on, kinds_mask(on.labelled, moved), "score" in moved)
+    return _measured(on, on.made[moved], "background" in kinds, "missed" in kinds)
 
 
-def _measured(on: Stage, mask: NDArray[np.bool_], best_scores: bool = False, no_background: bool = False, no_missed: bool = False) -> Gains:
-    problem, pairs = on.problem, with_corrections(on.labelled, on.pairs, mask, corrected_points(on.labelled)) if mask.any() else on.pairs
+def _matched(on: Stage, mask: NDArray[np.bool_], best_scores: bool = False) -> Matches:
+    """Matches after the points under the mask were corrected, and the scores, in each range."""
+    problem, pairs = on.problem, with_corrections(on.labelled, on.pairs, mask, on.corrected) if mask.any() else on.pairs
     if best_scores:
         problem, pairs = _best_scored(on, mask, pairs)
-    matches = match_ranges(problem, pairs, on)
+    return match_ranges(problem, pairs, on)
+
+
+def _measured(on: Stage, matches: Matches, no_background: bool = False, no_missed: bool = False) -> Gains:
     made: Callable[[Ranking, Floats | None], list[Curve]] = _without_missed if no_missed else curves
     by_range = []
     for r in range(len(on.ranges)):
         ranked = [_without_background(ranking) if no_background else ranking for ranking in rankings(matches, r)]
-        by_range.append(scores(ranked, problem.protocol.interpolation, None, made))
+        by_range.append(scores(ranked, matches.problem.protocol.interpolation, None, made))
     return Gains({where: s.ap() for where, s in zip(on.ranges, by_range, strict=True)}, tuple(by_range[0].ap(t) for t in range(len(matches.thresholds))))
 
 
@@ -127,7 +140,7 @@ def match_ranges(problem: Problem, pairs: Pairs, on: Stage) -> Matches:
     low, high = np.array(list(on.ranges.values())).T[..., None]
     ignored = problem.ignored | (problem.area < low) | (problem.area > high)
     beyond = (problem.pred_area < low) | (problem.pred_area > high)
-    return match(problem, pairs, problem.protocol.thresholds, ignored if on.outside is None else ignored | on.outside, beyond)
+    return match(problem, pairs, problem.protocol.thresholds, ignored, beyond)
 
 
 def _without_background(ranking: Ranking) -> Ranking:
@@ -154,7 +167,7 @@ def _best_scored(on: Stage, mask: NDArray[np.bool_], pairs: Pairs) -> tuple[Prob
     place[wide.rows] = np.arange(len(wide.rows))
     if mask.any():
         changed = place[problem.rows[on.labelled.pred]]
-        points[changed] = np.where(mask[..., None], corrected_points(on.labelled), points[changed])
+        points[changed] = np.where(mask[..., None], on.corrected, points[changed])
     if wide is not problem:
         pairs = _widened(problem, wide, pairs)
     again, moved = with_optimal_scores(wide, pairs, points, problem.ignored)
@@ -216,13 +229,13 @@ def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
     wrong = on.labelled.code > 0
     done = np.zeros(len(names), bool)
     path: list[tuple[str, float]] = []
-    only_all = replace(on, ranges={"": on.ranges[""]})
+    only_all = replace(on, ranges={"": on.ranges[""]}, made={})
     for _ in range(min(steps or len(names), len(names))):
         tried = {}
         for k in np.flatnonzero(~done).tolist():
             columns = done.copy()
             columns[k] = True
-            tried[k] = _measured(only_all, wrong & columns).ap[""] if wrong[:, k].any() or not path else path[-1][1]
+            tried[k] = _measured(only_all, _matched(only_all, wrong & columns)).ap[""] if wrong[:, k].any() or not path else path[-1][1]
         best = max(tried, key=lambda k: tried[k])
         done[best] = True
         path.append((names[best], tried[best]))

@@ -216,9 +216,14 @@ class ErrorReport:
     def worst(self, n: int = 100, kind: str | None = None, keypoint: str | None = None) -> pandas.DataFrame:
         """The poses that lose most similarity, worst first; only what one kind of error, or one keypoint, loses where named."""
         from ..frames import table_frame
+
+        return table_frame(self.worst_columns(n, kind, keypoint))
+
+    def worst_columns(self, n: int = 100, kind: str | None = None, keypoint: str | None = None) -> dict[str, Any]:
+        """The same as plain columns."""
         from .rows import worst_rows
 
-        return table_frame(worst_rows(self, n, kind, keypoint))
+        return worst_rows(self, n, kind, keypoint)
 
     def per_keypoint(self, path: str | Path | None = None) -> pandas.DataFrame:
         """A row for each point of each pose that was found; written as Parquet or CSV when `path` is given."""

@@ -24,7 +24,7 @@ def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: s
     problem = report.labelled.problem
     names = [problem.truth.schema.names[c] for c in problem.columns]
     require_kind(kind, names, keypoint)
-    if kind in PREDICTION_LABELS and kind not in LABELS:
+    if kind is not None and kind in PREDICTION_LABELS and kind not in LABELS:
         return _worst_poses(report, n, kind)
     own = report.labelled
     lost = lost_by_point(own)

@@ -84,3 +84,14 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Any]]]) -> str:
         shares = "".join(f"{percent(row[name] / row['points']) if row['points'] else '-':>11}" for name in names)
         lines.append(f"  {label!s:<{width}}  {row['points']:>8,}{shares}{row['oks lost']:>10.2f}  {bar(row['wrong'] if row['points'] else 0.0, 12)}".rstrip())
     return "\n".join(lines)
+
+
+def worst_text(columns: Mapping[str, Any]) -> str:
+    """A line for each of the worst poses."""
+    lines = ["worst poses"]
+    for i in range(len(columns["image_id"])):
+        lost = f"lost {columns['lost'][i]:.3f}  " if "lost" in columns else ""
+        what = columns["labels"][i] if "labels" in columns else columns["label"][i]
+        who = "" if columns["annotation_id"][i] is None else f" annotation {columns['annotation_id'][i]}"
+        lines.append(f"  {lost}oks {columns['oks'][i]:.3f}  image {columns['image_id'][i]}{who} prediction {columns['prediction'][i]}  {what}")
+    return "\n".join(lines)
