@@ -99,13 +99,13 @@ class Predictions(Table):
 
     def to_json(self, path: str | Path | None = None) -> bytes:
         """COCO results JSON, which every evaluator reads; the header is one extra key of the first record."""
-        from .formats.results import to_json
+        from .formats.results_out import to_json
 
         return to_json(self, path)
 
     def to_npz(self, path: str | Path) -> Path:
         """The columns and the header in one compressed file."""
-        from .formats.results import to_npz
+        from .formats.results_out import to_npz
 
         return to_npz(self, path)
 
