@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Annotated, Any
 
@@ -29,6 +29,7 @@ MISSING, REFUSED = -1, -2
 MOST_KEYS = 64
 """Records with more keys are read row by row."""
 _HELD = {*RESULT_KEYS, HEADER_KEY}
+_NONE = np.zeros(0)
 _COLUMN_NAMES = {f.name for f in fields(Predictions)}
 _NESTED = re.compile(rb"\[[ \t\n\r]*\[")
 _Id = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
@@ -82,6 +83,8 @@ class _Reader:
         self.first = 0
         self.keys: dict[str, None] = {}
         self.typed: Any = None
+        self.nested = False
+        """Whether keypoints are written point by point."""
         self.numeric: list[str] | None = None
         """Keys that are `extras`, chosen in the first block."""
 
@@ -92,7 +95,7 @@ class _Reader:
             for block in cut_blocks(data, BLOCK, self.decode):
                 self.first += len(block)
                 numbers += block.numbers.data.cast("B") if block.numbers.size else b""
-                blocks.append(block)
+                blocks.append(replace(block, numbers=_NONE))
         return self.joined([b for b in blocks if len(b)] or blocks, np.frombuffer(numbers, np.float64))
 
     def decode(self, block: bytes) -> Records:
@@ -113,8 +116,8 @@ class _Reader:
         if len(self.keys) > MOST_KEYS or not all(map(_is_plain, self.keys)):
             self.typed = None
             return False
-        nested = any(_NESTED.match(row["keypoints"]) for row in rows[:1] if "keypoints" in row)
-        self.typed = msgspec.json.Decoder(list[_record(self.keys, nested)])  # type: ignore[misc]
+        self.nested = any(_NESTED.match(row["keypoints"]) for row in rows[:1] if "keypoints" in row)
+        self.typed = msgspec.json.Decoder(list[_record(self.keys, self.nested)])  # type: ignore[misc]
         return True
 
     # -- by type -------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ class _Reader:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         image, category = _ids([r.image_id for r in rows]), _ids([r.category_id for r in rows])
-        truth, points = _ids([r.truth_id for r in rows]), _flat([r.keypoints for r in rows])
+        truth, points = _ids([r.truth_id for r in rows]), _flat([r.keypoints for r in rows], self.nested)
         score, bbox = np.fromiter((r.score for r in rows), np.float64, len(rows)), _boxes([r.bbox for r in rows])
         if image is None or category is None or truth is None or points is None or bbox is None or _any_huge(points[1]) or _any_huge(score):
             return None
@@ -265,9 +268,9 @@ def _boxes(values: Sequence[Any]) -> Floats | None:
     return None if _any_huge(boxes) else boxes
 
 
-def _flat(lists: Sequence[Any]) -> tuple[NDArray[np.int64], Floats] | None:
+def _flat(lists: Sequence[Any], nested: bool = False) -> tuple[NDArray[np.int64], Floats] | None:
     """Sizes and numbers of lists that are flat, or points by point."""
-    if any(v and type(v[0]) is list for v in lists):
+    if nested:
         unrolled = [_unrolled(v) for v in lists]
         if any(v is None for v in unrolled):
             return None
@@ -286,7 +289,7 @@ def _unrolled(points: Sequence[Sequence[float]]) -> list[float] | None:
 
 def _points(table: RowTable) -> tuple[NDArray[np.int64], Floats]:
     """`_flat`, row by row."""
-    lists = table.points("keypoints")
+    lists = table.points("keypoints")  # unrolled
     sizes, numbers = _flat([v if v is not None else [] for v in lists]) or (np.zeros(len(lists), np.int64), np.zeros(0))
     for row in [i for i, v in enumerate(lists) if v is None]:
         sizes[row] = REFUSED if "keypoints" in table.rows[row] else MISSING
@@ -294,7 +297,8 @@ def _points(table: RowTable) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _any_huge(values: Floats) -> bool:
-    return bool(values.size) and bool(np.nanmax(np.abs(values)) >= LARGEST_EXACT)
+    flat = values.reshape(-1)
+    return bool(values.size) and bool(np.fmax.reduce(flat) >= LARGEST_EXACT or np.fmin.reduce(flat) <= -LARGEST_EXACT)
 
 
 def _numbers(raws: Sequence[Any]) -> NDArray[Any] | None:

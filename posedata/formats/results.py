@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from .rows import Row, gc_paused, parse_object, read_bytes
 
 __all__ = ["parse_results", "read_predictions"]
 
+_OBJECT = re.compile(rb"\s*\{")
 _LISTS = ("annotations", "predictions", "results")
 """Keys under which some tools wrap the list of results."""
 
@@ -76,7 +78,7 @@ def parse_results(data: bytes, schema: Schema | str | Path | None = None, where:
             truth=found.truth,
             meta=found.extras,
             row=np.arange(len(found)),
-            rest=Rest.added(found.texts),
+            rest=Rest.added(found.texts) if any(found.texts) else Rest.empty(len(found)),
         )
 
 
@@ -93,7 +95,7 @@ def _orders(categories: Sequence[Category], schema: Schema, header: Mapping[str,
 
 
 def _list_of(data: bytes, where: str) -> tuple[bytes | Raw, str]:
-    if data.lstrip()[:1] != b"{":
+    if not _OBJECT.match(data):
         return data, "$"
     top = parse_object(data, where)
     found = [k for k in _LISTS if k in top]

@@ -52,7 +52,7 @@ def _checked(data: bytes, path: Path) -> bytes:
         except ValueError as e:
             raise FormatError(str(path), brief(str(e), 100), "JSON is UTF-8 text; is it another kind of file?") from None
     data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
+    if not data or data.isspace():
         raise FormatError(str(path), "the file is empty", "copy or export it again")
     return data
 
