@@ -29,9 +29,9 @@ def keypoints_of(
     k, sizes = len(schema), found.sizes
     plain = all(order.places == tuple(range(k)) for order in orders.values())
     if plain and (sizes == 3 * k).all():
-        points = found.numbers.reshape(-1, k, 3)
+        points = found.numbers.reshape(len(sizes), k, 3)
     elif not orders and k % 3 and len(sizes) and (sizes == 2 * k).all():  # else as many numbers are two thirds of K points
-        points = np.concatenate([found.numbers.reshape(-1, k, 2), np.ones((len(sizes), k, 1))], -1)
+        points = np.concatenate([found.numbers.reshape(len(sizes), k, 2), np.ones((len(sizes), k, 1))], -1)
     else:
         points = _one_by_one(found, k, category, orders, path, faults)
     absent = (points[..., 0] == 0) & (points[..., 1] == 0) & (points[..., 2] == 0)
@@ -45,10 +45,10 @@ def _one_by_one(found: Records, k: int, category: NDArray[Any], orders: Mapping[
     unread = np.ones(len(found), bool)
     for id_, order in orders.items():
         own = _is(category, id_) & (sizes == 3 * len(order.places))
-        points[np.ix_(own, order.places)] = _numbers_of(found, own).reshape(-1, len(order.places), 3)
+        points[np.ix_(own, order.places)] = _numbers_of(found, own).reshape(int(own.sum()), len(order.places), 3)
         unread &= ~own
     full = unread & (sizes == 3 * k)
-    points[full] = _numbers_of(found, full).reshape(-1, k, 3)
+    points[full] = _numbers_of(found, full).reshape(int(full.sum()), k, 3)
     wrong = np.flatnonzero(unread & ~full & (sizes >= MISSING)).tolist()
     faults.extend(Fault(f"{path}[{row}].keypoints", *_why(int(sizes[row]), k, category.item(row), orders)) for row in wrong)
     return points

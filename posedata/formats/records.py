@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import UNSET, Raw, UnsetType
 from numpy.typing import NDArray
 
-from ..errors import Fault, brief
+from ..errors import Fault
 from ..predictions import Predictions
 from .rows import LARGEST_EXACT, Row, RowTable, json_checked, rows_of_block
 from .text import cut_blocks
@@ -81,6 +81,7 @@ class _Reader:
         self.where, self.path, self.refused = where, path, set(refused)
         self.faults: list[Fault] = []
         self.first = 0
+        self.like: dict[str, int | str] = {}
         self.keys: dict[str, None] = {}
         self.typed: Any = None
         self.nested = False
@@ -94,9 +95,18 @@ class _Reader:
         with json_checked(data, f"{self.where} {self.path}"):
             for block in cut_blocks(data, BLOCK, self.decode):
                 self.first += len(block)
+                self.remember(block)
                 numbers += block.numbers.data.cast("B") if block.numbers.size else b""
                 blocks.append(replace(block, numbers=_NONE))
         return self.joined([b for b in blocks if len(b)] or blocks, np.frombuffer(numbers, np.float64))
+
+    def remember(self, block: Records) -> None:
+        """The first id of each kind: those of later blocks are to be like it."""
+        for key, ids in {"image_id": block.image, "category_id": block.category, "truth_id": block.truth}.items():
+            if key in self.like or ids is None or self.faults:  # where a block has faults, its ids are stand-ins
+                continue
+            given = [i for i in ids.tolist() if key != "truth_id" or i not in (-1, "")]
+            self.like |= {key: given[0]} if given else {}
 
     def decode(self, block: bytes) -> Records:
         """The records of one block: by type, or row by row where that finds anything odd."""
@@ -130,8 +140,8 @@ class _Reader:
             rows = self.typed.decode(block)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
-        image, category = _ids([r.image_id for r in rows]), _ids([r.category_id for r in rows])
-        truth, points = _ids([r.truth_id for r in rows]), _flat([r.keypoints for r in rows], self.nested)
+        image, category = self.ids([r.image_id for r in rows], "image_id"), self.ids([r.category_id for r in rows], "category_id")
+        truth, points = self.ids([r.truth_id for r in rows], "truth_id"), _flat([r.keypoints for r in rows], self.nested)
         score, bbox = np.fromiter((r.score for r in rows), np.float64, len(rows)), _boxes([r.bbox for r in rows])
         if image is None or category is None or truth is None or points is None or bbox is None or _any_huge(points[1]) or _any_huge(score):
             return None
@@ -150,6 +160,15 @@ class _Reader:
             texts=_texts({k: v for k, v in extra.items() if k not in extras}, len(rows)),
         )
 
+    def ids(self, values: Sequence[Any], key: str) -> Ids | None:
+        """All numbers or all text, as those before; empty where none is given; else None."""
+        kinds = set(map(type, values))
+        if kinds <= {UnsetType}:
+            return np.zeros(0, np.int64)
+        if len(kinds) > 1 or (key in self.like and type(self.like[key]) not in kinds):
+            return None
+        return np.array(values, np.int64) if int in kinds else np.array([*values, None], object)[:-1]
+
     def columns(self, extra: dict[str, list[Any]], n: int) -> dict[str, NDArray[Any]]:
         """The extra keys that are numbers throughout. The first block chooses them; what a later one refuses is noted."""
         columns = {key: _numbers(extra[key]) if key in extra else None for key in (extra if self.numeric is None else self.numeric)}
@@ -165,12 +184,12 @@ class _Reader:
     def odd(self, rows: Sequence[Row]) -> Records:
         """The records row by row, faults noted."""
         table = RowTable(rows, self.path, self.faults, self.first)
-        image, score = table.ids("image_id"), table.numbers("score", np.nan)
-        category = table.ids("category_id") if any("category_id" in row for row in rows) else None
+        image, score = table.ids("image_id", like=self.like.get("image_id")), table.numbers("score", np.nan)
+        category = table.ids("category_id", like=self.like.get("category_id")) if any("category_id" in row for row in rows) else None
         sizes, numbers = _points(table)
         for row in [i for i, r in enumerate(rows) if "score" not in r]:
             table.fault(row, "score", "missing", "every record has a score")
-        bbox, truth = table.vectors("bbox", 4), table.ids("truth_id", required=False)
+        bbox, truth = table.vectors("bbox", 4), table.ids("truth_id", required=False, like=self.like.get("truth_id"))
         keys = dict.fromkeys(rows[0] if rows else ()) if self.numeric is None else dict.fromkeys(self.numeric)
         extras = self.columns({key: [row.get(key, UNSET) for row in rows] for key in keys if key not in _HELD}, len(rows))
         return Records(
@@ -189,11 +208,11 @@ class _Reader:
     # -- together ------------------------------------------------------------------------------------
 
     def joined(self, blocks: Sequence[Records], numbers: Floats) -> Records:
-        """The blocks as one; ids of two kinds, and categories that only some records have, are faults."""
+        """The blocks as one; categories that only some records have are faults."""
         return Records(
-            image=self.one_kind([b.image for b in blocks], "image_id"),
+            image=_together([b.image for b in blocks]),
             category=self.all_or_none(blocks),
-            truth=self.one_kind(_named_alike([b.truth for b in blocks]), "truth_id"),
+            truth=_together(_named_alike([b.truth for b in blocks])),
             score=np.concatenate([b.score for b in blocks]),
             bbox=np.concatenate([b.bbox for b in blocks]),
             sizes=np.concatenate([b.sizes for b in blocks]),
@@ -209,20 +228,11 @@ class _Reader:
             return None
         given = [b.category for b in blocks if b.category is not None]
         if len(given) == len(blocks):
-            return self.one_kind(given, "category_id")
+            return _together(given)
         for first, block in zip(_firsts([len(b) for b in blocks]), blocks, strict=True):
             if block.category is None:
                 self.faults.append(Fault(f"{self.path}[{first}].category_id", "missing", "every entry has 'category_id'"))
         return np.zeros(sum(map(len, blocks)), np.int64)
-
-    def one_kind(self, columns: Sequence[Ids], key: str) -> Ids:
-        """Ids all numbers or all text."""
-        other = [i for i, c in enumerate(columns) if c.dtype != columns[0].dtype and len(c)]
-        if other and not self.faults:  # where a block has faults, its ids are stand-ins
-            first, odd = _firsts([len(c) for c in columns])[other[0]], columns[other[0]].item(0)
-            seen = f"id {brief(repr(odd))}, where the first is {brief(repr(columns[0].item(0)))}"
-            self.faults.append(Fault(f"{self.path}[{first}].{key}", seen, "ids of one table are all whole numbers or all text"))
-        return np.concatenate([c for c in columns if c.dtype == columns[0].dtype])
 
 
 def _is_plain(key: str) -> bool:
@@ -244,16 +254,6 @@ def _record(keys: Iterable[str], nested: bool) -> type[msgspec.Struct]:
     others = enumerate(k for k in keys if k not in _HELD)
     extra = [(f"extra{i}", Raw | UnsetType, msgspec.field(default=UNSET, name=key)) for i, key in others]
     return msgspec.defstruct("Record", own + extra, forbid_unknown_fields=True, gc=False)
-
-
-def _ids(values: Sequence[Any]) -> Ids | None:
-    """All numbers, all text, or (empty) not given at all; else None."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
-        return np.array(values, np.int64)
-    if kinds == {str}:
-        return np.array([*values, None], object)[:-1]
-    return np.zeros(0, np.int64) if kinds <= {UnsetType} else None
 
 
 def _boxes(values: Sequence[Any]) -> Floats | None:
@@ -323,6 +323,11 @@ def _texts(extra: dict[str, list[Any]], n: int) -> list[bytes]:
 def _object(members: Iterable[tuple[str, Any]]) -> bytes:
     texts = [msgspec.json.encode(k) + b":" + v for k, v in members]
     return b"{" + b",".join(texts) + b"}" if texts else b""
+
+
+def _together(columns: Sequence[Ids]) -> Ids:
+    """One column; of stand-ins for ids with faults, which nobody sees, those that fit."""
+    return np.concatenate([c for c in columns if c.dtype == columns[0].dtype])
 
 
 def _named_alike(columns: Sequence[Ids]) -> list[Ids]:

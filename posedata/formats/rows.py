@@ -35,7 +35,7 @@ _IDS = msgspec.json.Decoder(list[_Int64 | str])
 _FLAGS = msgspec.json.Decoder(list[bool | float])
 LARGEST_EXACT = 2**53
 """From it on a float rounds whole numbers; no pixel is there."""
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 """Bytes parsed at a time."""
 
 
@@ -115,21 +115,22 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def ids(self, key: str, required: bool = True) -> NDArray[Any]:
-        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault."""
+    def ids(self, key: str, required: bool = True, like: int | str | None = None) -> NDArray[Any]:
+        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault.
+
+        `like` is the first id of the list, where these rows are not its first.
+        """
         before = len(self.faults)
         values = self._decoded(key, _IDS, _id, None, required)
-        kinds = {type(v) for v in values} - {type(None)}
-        if kinds == {int, str}:
-            first = next(v for v in values if v is not None)
-            row = next(i for i, v in enumerate(values) if v is not None and type(v) is not type(first))
-            self.fault(
-                row, key, f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}", "ids of one table are all whole numbers or all text"
-            )
+        first = next((v for v in values if v is not None), None) if like is None else like
+        row = next((i for i, v in enumerate(values) if v is not None and type(v) is not type(first)), None)
+        if row is not None:
+            seen = f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}"
+            self.fault(row, key, seen, "ids of one table are all whole numbers or all text")
         if len(self.faults) > before:
             return np.arange(len(self))
-        absent = "" if kinds == {str} else -1
-        return np.array([absent if v is None else v for v in values], object if kinds == {str} else np.int64)
+        absent = "" if type(first) is str else -1
+        return np.array([absent if v is None else v for v in values], object if type(first) is str else np.int64)
 
     def numbers(self, key: str, default: float) -> NDArray[np.float64]:
         """One number a row, `default` where the key is absent."""
@@ -287,5 +288,5 @@ def _vector(value: Any) -> list[float]:
         raise ValueError("where a list of numbers is needed")
     odd = next((v for v in value if type(v) not in (int, float)), None)
     if odd is not None or None in value:
-        raise ValueError(f"holds {brief('null' if odd is None else odd)} where a number is needed")
+        raise ValueError(f"holds {brief(msgspec.json.encode(odd))} where a number is needed")
     return [_finite(v) for v in value]
