@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
+from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
@@ -23,7 +24,7 @@ def pages() -> dict[str, dict[str, str]]:
     return {
         "cli.md": {"commands": commands()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
-        "formats.md": {"header": table(HEADER_FIELDS)},
+        "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }

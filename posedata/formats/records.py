@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
 from typing import Annotated, Any
@@ -202,7 +202,7 @@ class _Reader:
             numbers=numbers,
             extras=extras,
             headers=[bytes(row[HEADER_KEY]) for row in rows if HEADER_KEY in row],
-            texts=[_object({k: v for k, v in row.items() if k not in _HELD and k not in extras}.items()) for row in rows],
+            texts=[_object(row, _HELD | extras.keys()) for row in rows],
         )
 
     # -- together ------------------------------------------------------------------------------------
@@ -315,14 +315,17 @@ def _numbers(raws: Sequence[Any]) -> NDArray[Any] | None:
 
 def _texts(extra: dict[str, list[Any]], n: int) -> list[bytes]:
     """For each row the JSON object of its extra keys; nothing without any."""
-    if not extra:
-        return [b""] * n
-    return [_object((k, v) for k, v in zip(extra, row, strict=True) if v is not UNSET) for row in zip(*extra.values(), strict=True)]
+    heads = [msgspec.json.encode(key) + b":" for key in extra]
+    rows = zip(*extra.values(), strict=True) if extra else [()] * n
+    return [_braced([head + raw for head, raw in zip(heads, row, strict=True) if raw is not UNSET]) for row in rows]
 
 
-def _object(members: Iterable[tuple[str, Any]]) -> bytes:
-    texts = [msgspec.json.encode(k) + b":" + v for k, v in members]
-    return b"{" + b",".join(texts) + b"}" if texts else b""
+def _object(row: Row, without: Collection[str]) -> bytes:
+    return _braced([msgspec.json.encode(k) + b":" + v for k, v in row.items() if k not in without])
+
+
+def _braced(members: Sequence[bytes]) -> bytes:
+    return b"{" + b",".join(members) + b"}" if members else b""
 
 
 def _together(columns: Sequence[Ids]) -> Ids:

@@ -130,7 +130,7 @@ def why_no_json(data: bytes, where: str, first: str) -> FormatError:
         return FormatError(
             f"{where} {constants[0]}", f"{len(constants):,} values that are NaN or infinite", "JSON has no such numbers; an unlabelled point is 0, 0, 0"
         )
-    return FormatError(where, brief(first, 100), "export the file again as standard JSON")
+    return FormatError(where, brief(first.partition(" (byte ")[0], 100), "export the file again as standard JSON")
 
 
 def _find(value: Any, kind: type, path: str, found: list[str]) -> None:
