@@ -280,6 +280,27 @@ def test_a_category_that_comes_late_is_missing_before(monkeypatch: pytest.Monkey
     assert refused([bare, row(2)]) == "r.json $[0].category_id: missing; every entry has 'category_id'"
 
 
+def test_faults_of_several_kinds_are_gathered_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "BLOCK", 1)
+    rows = [row(i, category_id="a") for i in range(9)]
+    rows[2]["category_id"] = None
+    rows[5] |= {"image_id": "x", "score": "1"}
+    rows[8]["keypoints"] = [1, 2]
+    message = (
+        "r.json: 4 faults: $[2].category_id: null where a whole number is needed; $[5].image_id: id 'x', where the first is 0; "
+        '$[5].score: "1" where a number is needed; $[8].keypoints: 2 numbers where 12 are needed; ids of one table are all whole numbers or all text'
+    )
+    assert refused(rows) == message
+    without_lengths = message.replace("4 faults", "3 faults").replace("; $[8].keypoints: 2 numbers where 12 are needed", "")
+    assert refused(rows, K4, [Category("a", "animal", K4.names)]) == without_lengths, "whose points these are, nobody can say"
+
+
+def test_other_faults_make_no_right_length_wrong() -> None:
+    rows = [row(keypoints=HAND, category_id=2), row(keypoints=BODY, score=None), row(keypoints=[1] * 12, category_id=2)]
+    message = "r.json: 2 faults: $[1].score: null where a number is needed; $[2].keypoints: 12 numbers, category 'hand' needs 6 (2 x 3)"
+    assert refused(rows, BOTH, CATEGORIES) == message
+
+
 def test_broken_text_far_into_the_file_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "BLOCK", 100)
     text = "[" + ",\n".join(json.dumps(row(i)) for i in range(40)) + "]"

@@ -329,8 +329,9 @@ def _braced(members: Sequence[bytes]) -> bytes:
 
 
 def _together(columns: Sequence[Ids]) -> Ids:
-    """One column; of stand-ins for ids with faults, which nobody sees, those that fit."""
-    return np.concatenate([c for c in columns if c.dtype == columns[0].dtype])
+    """One column; stand-ins for ids with faults may be of another kind, and nobody sees them."""
+    alike = len({c.dtype for c in columns}) == 1
+    return np.concatenate(columns if alike else [c.astype(object) for c in columns])
 
 
 def _named_alike(columns: Sequence[Ids]) -> list[Ids]:

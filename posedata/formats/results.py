@@ -65,7 +65,9 @@ def parse_results(data: bytes, schema: Schema | str | Path | None = None, where:
         header = _header(found.headers, where)
         known = _schema_of(header, schema, where)
         category = np.ones(len(found), np.int64) if found.category is None else found.category
-        points = keypoints_of(found, known, category, {} if faults else _orders(categories or (), known, header), path, faults)
+        if categories and any(f.path.endswith(".category_id") for f in faults):
+            raise_faults(where, faults)  # whose points these are, nobody can say
+        points = keypoints_of(found, known, category, _orders(categories or (), known, header), path, faults)
         raise_faults(where, faults)
         return Predictions(
             schema=known,
