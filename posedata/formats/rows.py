@@ -122,15 +122,17 @@ class RowTable:
         """
         before = len(self.faults)
         values = self._decoded(key, _IDS, _id, None, required)
+        kinds = set(map(type, values)) - {type(None)}
         first = next((v for v in values if v is not None), None) if like is None else like
-        row = next((i for i, v in enumerate(values) if v is not None and type(v) is not type(first)), None)
-        if row is not None:
+        if kinds - {type(first)}:
+            row = next(i for i, v in enumerate(values) if v is not None and type(v) is not type(first))
             seen = f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}"
             self.fault(row, key, seen, "ids of one table are all whole numbers or all text")
         if len(self.faults) > before:
             return np.arange(len(self))
-        absent = "" if type(first) is str else -1
-        return np.array([absent if v is None else v for v in values], object if type(first) is str else np.int64)
+        texts = type(first) is str
+        filled = [("" if texts else -1) if v is None else v for v in values] if None in values else values
+        return np.array([*filled, None], object)[:-1] if texts else np.array(filled, np.int64)
 
     def numbers(self, key: str, default: float) -> NDArray[np.float64]:
         """One number a row, `default` where the key is absent."""
