@@ -11,6 +11,7 @@ import click
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
+from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
@@ -25,7 +26,7 @@ def pages() -> dict[str, dict[str, str]]:
     return {
         "cli.md": {"commands": commands()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
-        "formats.md": {"header": table(HEADER_FIELDS)},
+        "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
         "metrics.md": {
             "distances": distance_rows(),
             "pck": pck_rows(),

@@ -33,7 +33,7 @@ def read_both(
         return truth_of(found), found
     if isinstance(predictions, Predictions):
         return known, predictions
-    return known, read_predictions(predictions, schema if foreign else known.schema)
+    return known, read_predictions(predictions, schema) if foreign else read_predictions(predictions, known.schema, known.categories)
 
 
 def truth_of(pred: Predictions) -> PoseDataset:

@@ -103,6 +103,8 @@ def row_numbers(rows: Any, n: int, what: str) -> NDArray[np.intp]:
 def half_known(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Rows in which some numbers are NaN and others are not."""
     unknown = np.isnan(boxes)
+    if not unknown.any() or unknown.all():  # the usual cases, told without a look at each row
+        return np.zeros(boxes.shape[:-1], bool)
     return np.asarray(unknown.any(-1) & ~unknown.all(-1), bool)
 
 

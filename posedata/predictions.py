@@ -68,10 +68,10 @@ class Predictions(Table):
         if self.keypoints.shape[1] != len(self.schema):
             raise DataError("Predictions.keypoints", f"{self.keypoints.shape[1]} points", f"schema {self.schema.name!r} has {len(self.schema)}")
         xy = self.keypoints[..., :2]
-        self._refuse(half_known(xy).any(1), "one of x and y is NaN", "an absent point has both")
-        self._refuse(np.isinf(xy).any((1, 2)), "infinite coordinates", "an absent point is NaN, NaN")
-        self._refuse(~np.isfinite(self.keypoints[..., 2]).all(1), "confidence that is no number", "without one, 1 does")
-        self._refuse(half_known(self.bbox) | np.isinf(self.bbox).any(1), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
+        self._refuse(_rows_with(half_known(xy)), "one of x and y is NaN", "an absent point has both")
+        self._refuse(_rows_with(np.isinf(xy)), "infinite coordinates", "an absent point is NaN, NaN")
+        self._refuse(_rows_with(~np.isfinite(self.keypoints[..., 2])), "confidence that is no number", "without one, 1 does")
+        self._refuse(half_known(self.bbox) | _rows_with(np.isinf(self.bbox)), "a box that is infinite, or NaN in part", "four numbers, or four NaN")
         self._refuse(~np.isfinite(self.score), "score that is no number", "without one, 1 does")
         check_header_fields(self.header)
 
@@ -99,13 +99,13 @@ class Predictions(Table):
 
     def to_json(self, path: str | Path | None = None) -> bytes:
         """COCO results JSON, which every evaluator reads; the header is one extra key of the first record."""
-        from .formats.results import to_json
+        from .formats.results_out import to_json
 
         return to_json(self, path)
 
     def to_npz(self, path: str | Path) -> Path:
         """The columns and the header in one compressed file."""
-        from .formats.results import to_npz
+        from .formats.results_out import to_npz
 
         return to_npz(self, path)
 
@@ -122,6 +122,11 @@ class Predictions(Table):
         own = {k: copied(v) if k not in ("meta", "rest") else v for k, v in columns.items()}
         ids = ids_column(copied(image), "image")
         return cls(schema=known, image=ids, keypoints=points, score=numbers_of(score, "score"), header=dict(header or {}), **own)
+
+
+def _rows_with(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(M,) rows in which anything of (M, ...) is true; mostly nothing is, and that is told fast."""
+    return np.asarray(mask.reshape(len(mask), -1).any(1), bool) if mask.any() else np.zeros(len(mask), bool)
 
 
 def check_header_fields(header: Mapping[str, Any]) -> None:

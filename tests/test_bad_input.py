@@ -168,7 +168,7 @@ BAD_TRUTH = {
     "a box of three": ([((*N2, "bbox"), [1, 2, 3])], ["$.annotations[2].bbox", "3 numbers where 4 are needed"]),
     "48 numbers": ([((*N2, "keypoints"), [1, 1, 2] * 16)], ["$.annotations[2].keypoints", "48 numbers", "'coco17' needs 51 (17 x 3)"]),
     "null in keypoints": ([((*N1, "keypoints"), [None] * 51)], ["$.annotations[1].keypoints", "holds null where a number is needed"]),
-    "text in keypoints": ([((*N1, "keypoints"), ["1"] * 51)], ["$.annotations[1].keypoints", "holds 1 where a number is needed"]),
+    "text in keypoints": ([((*N1, "keypoints"), ["1"] * 51)], ["$.annotations[1].keypoints", 'holds "1" where a number is needed']),
     "no list": ([((*N1, "keypoints"), 5)], ["$.annotations[1].keypoints", "5 where a list of numbers is needed"]),
     "a null list": ([((*N1, "bbox"), None)], ["$.annotations[1].bbox", "null where a list of numbers is needed"]),
     "lists in a list": ([((*N1, "bbox"), [[1, 2, 3, 4]])], ["$.annotations[1].bbox", "where a number is needed"]),

@@ -134,10 +134,11 @@ def test_pycocotools_reads_our_files_unchanged(real: Path, tmp_path: Path) -> No
     assert score(tmp_path / "ours.json") == score(real / "coco_4/preds.json")
 
 
-def test_reading_many_blocks_is_reading_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    from posedata.formats import rows
+@pytest.mark.parametrize("size", [3, 200, 999])
+def test_reading_many_blocks_is_reading_one(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    from posedata.formats import records
 
     p = made(20)
     whole = parse_results(p.to_json())
-    monkeypatch.setattr(rows, "BLOCK", 3)
+    monkeypatch.setattr(records, "BLOCK", size)
     assert same(parse_results(p.to_json()), whole)

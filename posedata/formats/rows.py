@@ -7,10 +7,8 @@ A column decodes one key of all rows in a single call; what no column wants stay
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -19,8 +17,9 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..errors import Fault, FormatError, brief
+from .text import cut_blocks, inner_path, read_bytes, translated, why_no_json
 
-__all__ = ["Row", "RowTable", "gc_paused", "parse_blocks", "parse_object", "parse_rows", "read_bytes"]
+__all__ = ["LARGEST_EXACT", "Row", "RowTable", "gc_paused", "json_checked", "parse_blocks", "parse_object", "parse_rows", "read_bytes", "rows_of_block"]
 
 Row = dict[str, Raw]
 
@@ -30,31 +29,14 @@ _NUMBERS = msgspec.json.Decoder(list[float])
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _WHOLE = msgspec.json.Decoder(list[_Int64])
 _VECTORS = msgspec.json.Decoder(list[list[float]])
+_POINTS = msgspec.json.Decoder(list[list[float | list[float]]])
 _TEXTS = msgspec.json.Decoder(list[str])
 _IDS = msgspec.json.Decoder(list[_Int64 | str])
 _FLAGS = msgspec.json.Decoder(list[bool | float])
-_RAWS = msgspec.json.Decoder(list[Raw])
-_LARGEST_EXACT = 2**53
+LARGEST_EXACT = 2**53
 """From it on a float rounds whole numbers; no pixel is there."""
-BLOCK = 8192
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """The bytes of a JSON file, checked to be text; one line says why when they cannot be had."""
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-        data.decode("utf-8")
-    except IsADirectoryError:
-        raise FormatError(str(path), "is a folder", "name the .json file inside") from None
-    except OSError as e:
-        raise FormatError(str(path), (e.strerror or "cannot be read").lower(), "check the path") from None
-    except ValueError as e:  # a NUL in the path, or bytes that are no UTF-8
-        raise FormatError(str(path), brief(str(e), 100), "JSON is UTF-8 text; is it another kind of file?") from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise FormatError(str(path), "the file is empty", "copy or export it again")
-    return data
+BLOCK = 1 << 20
+"""Bytes parsed at a time."""
 
 
 @contextmanager
@@ -80,26 +62,48 @@ def parse_rows(data: bytes | Raw, where: str, path: str) -> list[Row]:
 
 
 def parse_blocks(data: bytes | Raw, where: str, path: str) -> Iterator[tuple[int, list[Row]]]:
-    """The objects of a JSON list, some at a time, each block with the place of its first: what is at work fits the processor's cache."""
-    raws = _parse(_RAWS, data, where, path)
-    for first in range(0, len(raws), BLOCK):
-        block = raws[first : first + BLOCK]
-        try:
-            yield first, _ROWS.decode(b"[" + b",".join(block) + b"]")
-        except msgspec.ValidationError as e:
-            row, _, inner = _inner_path(e).lstrip("[").partition("]")
-            raise FormatError(f"{where} {path}[{first + int(row or 0)}]{inner}", _translated(e), "see docs/formats.md for the form") from None
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
-            raise _why_no_json(bytes(data), f"{where} {path}", str(e)) from None
+    """The objects of a JSON list, some at a time, each block with the place of its first."""
+    first = 0
+
+    def decode(block: bytes) -> list[Row]:
+        return rows_of_block(block, where, path, first)
+
+    with json_checked(data, f"{where} {path}"):
+        for rows in cut_blocks(data, BLOCK, decode):
+            if rows:
+                yield first, rows
+            first += len(rows)
+
+
+def rows_of_block(block: bytes, where: str, path: str, first: int) -> list[Row]:
+    """The objects of one block; a member that is none is named by its place in the whole list."""
+    try:
+        return _ROWS.decode(block)
+    except msgspec.ValidationError as e:
+        if not str(e).startswith("Expected"):  # a number of thousands of digits: no JSON to us
+            raise msgspec.DecodeError(str(e)) from None
+        row, _, inner = inner_path(e).lstrip("[").partition("]")
+        place = f"[{first + int(row)}]{inner}" if row else ""  # without one it is no list
+        raise FormatError(f"{where} {path}{place}", translated(e), "see docs/formats.md for the form") from None
+
+
+@contextmanager
+def json_checked(data: bytes | Raw, where: str) -> Iterator[None]:
+    """What the fast reader refuses as JSON is looked at again, slowly, to say where it breaks."""
+    try:
+        yield
+    except msgspec.ValidationError:
+        raise  # JSON it is
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
+        raise why_no_json(bytes(data), where, str(e)) from None
 
 
 def _parse(decoder: Any, data: bytes | Raw, where: str, path: str) -> Any:
     try:
-        return decoder.decode(data)
+        with json_checked(data, where):
+            return decoder.decode(data)
     except msgspec.ValidationError as e:
-        raise FormatError(f"{where} {path}{_inner_path(e)}", _translated(e), "see docs/formats.md for the form") from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as e:
-        raise _why_no_json(bytes(data), where, str(e)) from None
+        raise FormatError(f"{where} {path}{inner_path(e)}", translated(e), "see docs/formats.md for the form") from None
 
 
 class RowTable:
@@ -111,21 +115,24 @@ class RowTable:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def ids(self, key: str, required: bool = True) -> NDArray[Any]:
-        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault."""
+    def ids(self, key: str, required: bool = True, like: int | str | None = None) -> NDArray[Any]:
+        """A column of whole numbers, or of text; never a mixture. -1 or empty where absent; stand-ins that differ where there was a fault.
+
+        `like` is the first id of the list, where these rows are not its first.
+        """
         before = len(self.faults)
         values = self._decoded(key, _IDS, _id, None, required)
-        kinds = {type(v) for v in values} - {type(None)}
-        if kinds == {int, str}:
-            first = next(v for v in values if v is not None)
+        kinds = set(map(type, values)) - {type(None)}
+        first = next((v for v in values if v is not None), None) if like is None else like
+        if kinds - {type(first)}:
             row = next(i for i, v in enumerate(values) if v is not None and type(v) is not type(first))
-            self.fault(
-                row, key, f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}", "ids of one table are all whole numbers or all text"
-            )
+            seen = f"id {brief(repr(values[row]))}, where the first is {brief(repr(first))}"
+            self.fault(row, key, seen, "ids of one table are all whole numbers or all text")
         if len(self.faults) > before:
             return np.arange(len(self))
-        absent = "" if kinds == {str} else -1
-        return np.array([absent if v is None else v for v in values], object if kinds == {str} else np.int64)
+        texts = type(first) is str
+        filled = [("" if texts else -1) if v is None else v for v in values] if None in values else values
+        return np.array([*filled, None], object)[:-1] if texts else np.array(filled, np.int64)
 
     def numbers(self, key: str, default: float) -> NDArray[np.float64]:
         """One number a row, `default` where the key is absent."""
@@ -162,9 +169,29 @@ class RowTable:
         """Lists of numbers of any length; None where absent."""
         return self._decoded(key, _VECTORS, _vector, None, required=False)
 
+    def points(self, key: str) -> list[list[float] | None]:
+        """Numbers of any length, x, y, score of a point after those of another; written point by point, they are unrolled. None where absent."""
+        values = [
+            v if v is None or not any(map(_is_list, v)) else self._unrolled(row, key, v)
+            for row, v in enumerate(self._decoded(key, _POINTS, _point_list, None, required=False))
+        ]
+        for row, v in enumerate(values):
+            huge = next((n for n in v or () if abs(n) >= LARGEST_EXACT), None)
+            if huge is not None:
+                self.fault(row, key, f"{huge:g} is out of range", "numbers stay below 2**53, where floats are exact")
+        return values
+
+    def _unrolled(self, row: int, key: str, points: list[Any]) -> list[float] | None:
+        sizes = [len(p) if _is_list(p) else 1 for p in points]
+        if set(sizes) == {3} or set(sizes) == {2}:
+            return [n for p in points for n in (*p, 1.0)[:3]]
+        odd = next((i for i, n in enumerate(sizes) if n != max(sizes[0], 2)), 0)
+        self.fault(row, key, f"point {odd} is {brief(points[odd])}", "each is [x, y, score], or each [x, y]; or all numbers stand in one list")
+        return None
+
     def refuse_huge(self, key: str, values: NDArray[np.float64]) -> None:
         """Note the rows of `values` that hold a number too large to be kept exactly."""
-        huge = np.abs(values) >= _LARGEST_EXACT
+        huge = np.abs(values) >= LARGEST_EXACT
         for row in np.unique(np.nonzero(huge)[0]):
             self.fault(int(row), key, f"{values[row][huge[row]].flat[0]:g} is out of range", "numbers stay below 2**53, where floats are exact")
 
@@ -179,7 +206,7 @@ class RowTable:
             return self.texts(key)
         if len(values) == len(self) and all(type(v) is bool for v in values):
             return np.array(values, bool)
-        if not all(type(v) in (int, float) and abs(v) <= _LARGEST_EXACT for v in values):
+        if not all(type(v) in (int, float) and abs(v) <= LARGEST_EXACT for v in values):
             return None
         whole = len(values) == len(self) and all(type(v) is int for v in values)
         return self.whole(key, 0) if whole else self.numbers(key, np.nan)
@@ -249,69 +276,19 @@ def _text(value: Any) -> str:
     return value
 
 
+def _is_list(value: Any) -> bool:
+    return type(value) is list
+
+
+def _point_list(value: Any) -> list[Any]:
+    nested = type(value) is list and any(map(_is_list, value))
+    return [_vector(p) if _is_list(p) else _vector([p])[0] for p in value] if nested else _vector(value)
+
+
 def _vector(value: Any) -> list[float]:
     if type(value) is not list:
         raise ValueError("where a list of numbers is needed")
     odd = next((v for v in value if type(v) not in (int, float)), None)
     if odd is not None or None in value:
-        raise ValueError(f"holds {brief('null' if odd is None else odd)} where a number is needed")
+        raise ValueError(f"holds {brief(msgspec.json.encode(odd))} where a number is needed")
     return [_finite(v) for v in value]
-
-
-def _inner_path(e: Exception) -> str:
-    """`$[3].x` of msgspec's message, without its dollar."""
-    return str(e).rpartition("`$")[2].rstrip("`") if "`$" in str(e) else ""
-
-
-_JSON_WORDS = {
-    "`object`": "an object",
-    "`array`": "a list",
-    "`str`": "text",
-    "`int`": "a whole number",
-    "`float`": "a number",
-    "`bool`": "true or false",
-    "`null`": "null",
-}
-
-
-def _translated(e: Exception) -> str:
-    """msgspec's words in ours."""
-    if not str(e).startswith("Expected "):
-        return str(e).partition(" - at ")[0].lower()
-    expected, _, got = str(e).partition(" - at ")[0].removeprefix("Expected ").partition(", got ")
-    return f"{_JSON_WORDS.get(got, got or 'something else')} where {_JSON_WORDS.get(expected, expected)} is needed"
-
-
-def _why_no_json(data: bytes, where: str, first: str) -> FormatError:
-    """What is wrong with text the fast reader refused: constants that are no JSON, with their paths, or broken text, with its place."""
-    constants: list[str] = []
-
-    class Constant(str):
-        pass
-
-    try:
-        _find(json.loads(data.decode(), parse_constant=Constant), Constant, "$", constants)
-    except json.JSONDecodeError as e:
-        early = e.pos >= len(data.decode().rstrip()) - 1 and e.msg != "Extra data"
-        cure = "the file ends early; copy or export it again" if early else "not valid JSON there; export it again"
-        return FormatError(where, f"{e.msg} at line {e.lineno}, column {e.colno}", cure)
-    except RecursionError:
-        return FormatError(where, "nested too deeply", "is it an annotation file?")
-    except ValueError as e:  # a number of thousands of digits
-        return FormatError(where, brief(str(e), 100), "export the file again as standard JSON")
-    if constants:
-        return FormatError(
-            f"{where} {constants[0]}", f"{len(constants):,} values that are NaN or infinite", "JSON has no such numbers; an unlabelled point is 0, 0, 0"
-        )
-    return FormatError(where, brief(first, 100), "export the file again as standard JSON")
-
-
-def _find(value: Any, kind: type, path: str, found: list[str]) -> None:
-    if isinstance(value, kind):
-        found.append(f"{path} is {value}")
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            _find(inner, kind, f"{path}.{brief(key)}", found)
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            _find(inner, kind, f"{path}[{i}]", found)
