@@ -62,7 +62,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     truth, pred = aligned.truth, aligned.pred
     own = truth.instances
     columns = part_columns(truth, part)
-    every = len(columns) == len(truth.schema)
+    every = part is None  # a part may name all points, in another order
     area, area_used, warnings = truth_areas(truth, protocol)
     labelled = own.labelled[:, columns]
     score = _scores(pred, part)
