@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def match(
     endless = problem.truth.instances.crowd
     by_turn = np.argsort(turn[segment], kind="stable")
     bounds = np.searchsorted(turn[segment][by_turn], np.arange(turn.max(initial=-1) + 2))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds.tolist()):
         chosen = by_turn[start:stop]
         mine, t = segment[chosen], truth[chosen]
         free = (~taken[t] | endless[t, None, None]) & (similarity[chosen, None] >= reach)[:, None]
