@@ -101,7 +101,7 @@ def made_protocol(r: Random, problem: Made) -> Protocol:
         absent=r.choice(list(ABSENT)),
         ranges={"small": (0.0, 1024.0), "wide": (1024.0, float("inf"))} if r.random() < 0.5 else {},
         levels={"easy": (float("-inf"), 0.2), "hard": (0.2, float("inf"))} if problem.coco["images"] and r.random() < 0.5 else {},
-        parts={"some": Part(points=r.sample(names, r.randint(1, len(names))), ignored=r.choice(list(IGNORED)))} if r.random() < 0.5 else {},
+        parts={"some": Part(points=tuple(r.sample(names, r.randint(1, len(names)))), ignored=r.choice(list(IGNORED)))} if r.random() < 0.5 else {},
         per_category=r.random() < 0.7,
         interpolation=r.choice(list(INTERPOLATIONS)),
         sigmas=r.choice(({}, {names[0]: 0.3}, by_category)) if kinds else {},

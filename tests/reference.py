@@ -262,8 +262,10 @@ def is_ignored(t: Truth, rule: str, span: tuple[float, float] | None) -> bool:
 def match_all(truths: list[Truth], preds: list[Pred], protocol: Protocol, part: Part | None, pooled: bool, span: tuple[float, float] | None) -> Result:
     """Image by image, category by category, threshold by threshold."""
     if pooled or not protocol.per_category:
-        for x in (*truths, *preds):
-            x.category = "all"
+        for t in truths:
+            t.category = "all"
+        for p in preds:
+            p.category = "all"
     rule = protocol.ignored if part is None else part.ignored
     counted = [(t.image, t.category) for t in truths if not is_ignored(t, rule, span)]
     result = Result({threshold: [] for threshold in protocol.thresholds}, counted, {threshold: {} for threshold in protocol.thresholds})
