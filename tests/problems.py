@@ -36,6 +36,8 @@ class Made:
     max_preds: int = 20
     sigmas: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """By category, for its points, where categories have their own."""
+    header: dict[str, Any] = field(default_factory=dict)
+    """Of the predictions."""
 
     def truth(self) -> PoseDataset:
         meta = [key for key in ("foot_valid",) if all(key in a for a in self.coco["annotations"])]
@@ -43,7 +45,7 @@ class Made:
         return replace(read, categories=tuple(replace(c, sigmas=self.sigmas.get(c.name)) for c in read.categories))
 
     def pred(self) -> Predictions:
-        return parse_results(json.dumps(self.results).encode(), self.schema)
+        return replace(parse_results(json.dumps(self.results).encode(), self.schema), header=self.header)
 
     @property
     def one_kind(self) -> bool:
@@ -69,7 +71,8 @@ def made(r: Random, schema: Schema | None = None, ties: bool = True) -> Made:
     r.shuffle(truths)
     sigmas = _own_sigmas(r, noise, categories)
     coco = {"images": images, "categories": categories, "annotations": truths}
-    return Made(schema, coco, results, r.choice((20, 20, 1, 2, 3, 7)), sigmas)
+    header = {"keypoint_score": "probability"} if r.random() < 0.3 else {}
+    return Made(schema, coco, results, r.choice((20, 20, 1, 2, 3, 7)), sigmas, header)
 
 
 def problems(schema: Schema | None = None, ties: bool = True) -> st.SearchStrategy[Made]:
@@ -208,7 +211,7 @@ def _pose(
     target = r.choice(near) if near and r.random() < 0.85 else None
     category = r.choice(categories) if target is None or r.random() < 0.1 else next(c for c in categories if c["id"] == target["category_id"])
     k = len(schema)
-    points = np.concatenate([noise.uniform(0, 500, (k, 2)), noise.uniform(0, 1, (k, 1))], -1)
+    points = np.concatenate([noise.uniform(0, 500, (k, 2)), noise.uniform(-0.2, 1, (k, 1)).clip(0)], -1)
     if target is not None:
         _follow(points, target, categories, schema, float(r.choice((0.0, 0.02, 0.05, 0.1, 0.2))), noise)
     if r.random() < 0.2:

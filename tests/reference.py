@@ -8,9 +8,10 @@ its own. A tie between two truths must be a tie here too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def preds_of(truth: PoseDataset, pred: Predictions, protocol: Protocol, part: Pa
     preds = []
     for row in range(len(pred)):
         kind = names[pred.category.tolist()[row]]
-        points = [pred_point(p, protocol) for p in pred.keypoints[row].tolist()]
+        points = [pred_point(p, protocol, pred.header) for p in pred.keypoints[row].tolist()]
         preds.append(
             Pred(
                 row=int(pred.row[row]),
@@ -160,11 +161,13 @@ def preds_of(truth: PoseDataset, pred: Predictions, protocol: Protocol, part: Pa
     return preds
 
 
-def pred_point(xyc: list[float], protocol: Protocol) -> Point:
-    x, y, _ = xyc
-    if not math.isnan(x):
-        return x, y
-    return (0.0, 0.0) if protocol.absent == "origin" else None
+def pred_point(xyc: list[float], protocol: Protocol, header: Mapping[str, Any]) -> Point:
+    """Where it is; None for nowhere. A probability of 0 says that the point is absent, too."""
+    x, y, confidence = xyc
+    if protocol.absent == "origin":
+        return (0.0, 0.0) if math.isnan(x) else (x, y)
+    improbable = header.get("keypoint_score") == "probability" and confidence <= 0
+    return None if math.isnan(x) or improbable else (x, y)
 
 
 def score_of(pred: Predictions, row: int, part: Part | None) -> float:
