@@ -88,14 +88,14 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     truth, pred = aligned.truth, aligned.pred
     own = truth.instances
     columns = part_columns(truth, part)
-    every = part is None
+    every = part is None  # a part may name all points, in another order
     area, area_used, warnings = truth_areas(truth, protocol)
     labelled = own.labelled[:, columns]
     score = _scores(pred, part)
     one = pooled or not protocol.per_category
     pred_category = np.zeros(len(pred), np.intp) if one else aligned.category
     rows = _served(aligned, pred_category, score, protocol.max_preds, _spoken(pred, columns, part))
-    points = np.nan_to_num(pred.keypoints, nan=0.0) if protocol.absent == "origin" and np.isnan(pred.keypoints).any() else pred.keypoints
+    points = _points(pred, protocol.absent)
     return Problem(
         truth=truth,
         pred=pred,
@@ -118,6 +118,13 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
         used={"area": area_used} if area_used else {},
         warnings=(*aligned.warnings, *warnings),
     )
+
+
+def _points(pred: Predictions, absent: str) -> NDArray[np.float64]:
+    """Absent points at (0, 0), or NaN; a point that only its confidence calls absent stays where it is for who scores the origin."""
+    if absent == "origin":
+        return np.nan_to_num(pred.keypoints, nan=0.0) if np.isnan(pred.keypoints).any() else pred.keypoints
+    return np.where(pred.absent[..., None], np.nan, pred.keypoints)
 
 
 def part_columns(truth: PoseDataset, part: Part | None) -> NDArray[np.intp]:

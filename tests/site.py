@@ -22,7 +22,7 @@ import pytest
 from posedata.download import Remote, disk, fetch
 
 ROOT = Path(__file__).parents[1]
-DATA = random.Random(0).randbytes(300_000)  # noqa: S311  not for secrets
+DATA = random.Random(0).randbytes(300_000)
 SHA, MD5 = hashlib.sha256(DATA).hexdigest(), hashlib.md5(DATA, usedforsecurity=False).hexdigest()
 TIGHT = shutil.disk_usage("/")._replace(free=disk.RESERVE + 1000)
 

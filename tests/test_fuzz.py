@@ -283,7 +283,7 @@ def test_a_broken_file_is_one_line_or_is_read_whole(share, tmp_path):
     files = sources()
     for index in range(share, MUTATIONS, SHARES):
         check, value = files[index % len(files)]
-        data = mutated(random.Random(index), value)  # noqa: S311 - nothing secret, the same on every machine
+        data = mutated(random.Random(index), value)
         try:
             survives(check, tmp_path / "f.json", data)
         except BaseException as e:
