@@ -87,7 +87,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
         pred_image=aligned.image[rows],
         pred_category=pred_category[rows],
         pred_score=score[rows],
-        pred_area=prediction_areas(pred, points, rows, protocol),
+        pred_area=prediction_areas(aligned, points, rows, protocol),
         rank=aligned.rank,
         used={"area": area_used} if area_used else {},
         warnings=(*aligned.warnings, *warnings),
@@ -198,11 +198,17 @@ _AREAS: Mapping[str, Any] = {
 }
 
 
-def prediction_areas(pred: Predictions, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
-    """(M,) areas of the predictions that count."""
-    boxed = pred.bbox[rows, 2] * pred.bbox[rows, 3]
-    unknown = np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
+def prediction_areas(aligned: Aligned, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
+    """(M,) areas of the predictions that count; a point that the category lacks is in no extent."""
+    box = aligned.pred.bbox[rows]
+    areas = np.asarray(box[:, 2] * box[:, 3])
+    unknown = np.isnan(areas) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
     if unknown.any():
-        xy = points[rows[unknown]][..., :2] if not unknown.all() or len(rows) < len(pred) else points[rows][..., :2]
-        boxed[unknown] = extent_area(xy, ~np.isnan(xy[..., 0]))
-    return np.asarray(boxed)
+        chosen = rows[unknown]
+        xy = points[chosen][..., :2]
+        known = ~np.isnan(xy[..., 0])
+        lacking = np.isnan(aligned.truth.sigmas)
+        if protocol.per_category and lacking.any():
+            known &= ~lacking[aligned.category[chosen]]
+        areas[unknown] = extent_area(xy, known)
+    return areas
