@@ -203,12 +203,11 @@ def prediction_areas(aligned: Aligned, points: NDArray[np.float64], rows: NDArra
     box = aligned.pred.bbox[rows]
     areas = np.asarray(box[:, 2] * box[:, 3])
     unknown = np.isnan(areas) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool)
-    if unknown.any():
-        chosen = rows[unknown]
-        xy = points[chosen][..., :2]
-        known = ~np.isnan(xy[..., 0])
-        lacking = np.isnan(aligned.truth.sigmas)
-        if protocol.per_category and lacking.any():
-            known &= ~lacking[aligned.category[chosen]]
-        areas[unknown] = extent_area(xy, known)
-    return areas
+    if not unknown.any():
+        return areas
+    known = ~np.isnan(points[..., 0])
+    lacking = np.isnan(aligned.truth.sigmas)
+    if protocol.per_category and lacking.any():
+        known &= ~lacking[aligned.category]
+    # of all rows: choosing some would copy every point
+    return np.where(unknown, extent_area(points[..., :2], known)[rows], areas)
