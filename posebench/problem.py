@@ -113,7 +113,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
         pred_image=aligned.image[rows],
         pred_category=pred_category[rows],
         pred_score=score[rows],
-        pred_area=prediction_areas(pred, points, rows, protocol),
+        pred_area=prediction_areas(aligned, points, rows, protocol),
         rank=aligned.rank,
         used={"area": area_used} if area_used else {},
         warnings=(*aligned.warnings, *warnings),
@@ -230,15 +230,20 @@ _AREAS: Mapping[str, Any] = {
 }
 
 
-def prediction_areas(pred: Predictions, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
-    """(M,) areas of the predictions that count."""
-    boxed = pred.bbox[rows, 2] * pred.bbox[rows, 3]
-    unknown = np.flatnonzero(np.isnan(boxed) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool))
+def prediction_areas(aligned: Aligned, points: NDArray[np.float64], rows: NDArray[np.intp], protocol: Protocol) -> NDArray[np.float64]:
+    """(M,) areas of the predictions that count; a point that the category lacks is in no extent."""
+    box = aligned.pred.bbox[rows]
+    areas = np.asarray(box[:, 2] * box[:, 3])
+    unknown = np.flatnonzero(np.isnan(areas) if protocol.prediction_area == "box or extent" else np.ones(len(rows), bool))
+    lacking = np.isnan(aligned.truth.sigmas)
     for start in range(0, len(unknown), _BLOCK):
         chosen = unknown[start : start + _BLOCK]
         xy = points[rows[chosen]][..., :2]
-        boxed[chosen] = extent_area(xy, ~np.isnan(xy[..., 0]))
-    return np.asarray(boxed)
+        known = ~np.isnan(xy[..., 0])
+        if protocol.per_category and lacking.any():
+            known &= ~lacking[aligned.category[rows[chosen]]]
+        areas[chosen] = extent_area(xy, known)
+    return areas
 
 
 _BLOCK = 8192

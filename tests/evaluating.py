@@ -14,7 +14,7 @@ from posebench.problem import prepare
 from posebench.protocol import Part, Protocol
 from posedata import PoseDataset, Predictions
 
-__all__ = ["Found", "evaluated"]
+__all__ = ["Found", "evaluated", "weighted"]
 
 Found = dict[tuple[str, float], dict[int, int | str | None]]
 """By range (or part, or "pooled"; "" for all) and threshold: the truth id that each prediction row found, None for none."""
@@ -42,6 +42,15 @@ def evaluated(truth: PoseDataset, pred: Predictions, protocol: Protocol) -> Eval
         _add(metrics, found, name, _matches(aligned, protocol, part=part), 0, protocol)
     _add(metrics, found, "pooled", _matches(aligned, protocol, pooled=True), 0, protocol)
     return Evaluated(metrics, found)
+
+
+def weighted(truth: PoseDataset, pred: Predictions, protocol: Protocol, weights: list[int]) -> dict[str, float]:
+    """The numbers when each image, in the truth's order, is in the set so many times."""
+    metrics: dict[str, float] = {}
+    matches = _matches(align(truth, pred, protocol.per_category), protocol, ranges=True)
+    for r, name in enumerate(("", *protocol.ranges)):
+        _add_scores(metrics, name, scores(rankings(matches, r), protocol.interpolation, np.array(weights, float)), protocol)
+    return metrics
 
 
 def _matches(aligned: Aligned, protocol: Protocol, part: Part | None = None, pooled: bool = False, ranges: bool = False) -> Matches:

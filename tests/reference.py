@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from posebench.protocol import Part, Protocol
-from posedata import PoseDataset, Predictions
+from posedata import Category, PoseDataset, Predictions
 
 __all__ = ["reference"]
 
@@ -148,6 +148,8 @@ def preds_of(truth: PoseDataset, pred: Predictions, protocol: Protocol, part: Pa
     for row in range(len(pred)):
         kind = names[pred.category.tolist()[row]]
         points = [pred_point(p, protocol, pred.header) for p in pred.keypoints[row].tolist()]
+        if part is not None and part.drop_silent and all(pred.keypoints[row][c][2] <= 0 for c in columns):
+            continue
         preds.append(
             Pred(
                 row=int(pred.row[row]),
@@ -155,10 +157,15 @@ def preds_of(truth: PoseDataset, pred: Predictions, protocol: Protocol, part: Pa
                 category=kind.name,
                 points=[points[c] for c in columns],
                 score=score_of(pred, row, part),
-                area=pred_area(pred.bbox[row].tolist(), points, protocol),
+                area=pred_area(pred.bbox[row].tolist(), [points[c] for c in own_columns(truth, kind, protocol)], protocol),
             )
         )
     return preds
+
+
+def own_columns(truth: PoseDataset, kind: Category, protocol: Protocol) -> list[int]:
+    """Columns of the points that the category has; all where categories are one and nobody reads a prediction's."""
+    return [c for c, name in enumerate(truth.schema.names) if name in kind.points or not protocol.per_category]
 
 
 def pred_point(xyc: list[float], protocol: Protocol, header: Mapping[str, Any]) -> Point:
@@ -178,7 +185,7 @@ def score_of(pred: Predictions, row: int, part: Part | None) -> float:
 
 
 def pred_area(bbox: list[float], points: list[Point], protocol: Protocol) -> float:
-    """Of its box where the protocol looks at boxes and there is one, else of all its points, whatever the part."""
+    """Of its box where the protocol looks at boxes and there is one, else of all points of its category, whatever the part."""
     _, _, w, h = bbox
     return extent(points) if protocol.prediction_area == "extent" or math.isnan(w) else w * h
 

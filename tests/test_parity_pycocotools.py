@@ -19,7 +19,7 @@ from pycocotools.coco import COCO as PyCOCO
 from pycocotools.cocoeval import COCOeval
 
 from posebench.protocols import COCO, CROWDPOSE
-from posedata import Predictions, read_coco, read_predictions
+from posedata import Keypoint, Predictions, Schema, read_coco, read_predictions
 
 from .evaluating import evaluated
 from .problems import Made, made
@@ -79,29 +79,30 @@ def theirs(problem: Made) -> Theirs:
 
 
 def _whole(problem: Made) -> tuple[dict[str, Any], list[dict[str, Any]], list[int], np.ndarray]:
-    coco, results = _digestible(problem)
-    return coco, results, list(range(len(results))), np.array(problem.schema.sigmas)
+    return _digestible(problem), _boxed(problem.results), list(range(len(problem.results))), np.array(problem.schema.sigmas)
 
 
 def _by_category(problem: Made) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]], list[int], np.ndarray]]:
     """Each category as a set of its own: its truths, its predictions with its points alone, its sigmas."""
-    coco, results = _digestible(problem)
+    coco, results = _digestible(problem), problem.results
     for c in coco["categories"]:
         columns = [problem.schema.index(name) for name in c["keypoints"]]
         rows = [i for i, p in enumerate(results) if p["category_id"] == c["id"]]
         own = [{**results[i], "keypoints": np.array(results[i]["keypoints"]).reshape(-1, 3)[columns].ravel().tolist()} for i in rows]
         sigmas = np.array(problem.sigmas.get(c["name"], problem.schema.sigmas[columns]))
-        yield {**coco, "categories": [c], "annotations": [a for a in coco["annotations"] if a["category_id"] == c["id"]]}, own, rows, sigmas
+        yield {**coco, "categories": [c], "annotations": [a for a in coco["annotations"] if a["category_id"] == c["id"]]}, _boxed(own), rows, sigmas
 
 
-def _digestible(problem: Made) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What pycocotools refuses or misreads, said otherwise: ids from 1 on (0 is no match to it), a count for every annotation, a
-    box for every result or for none (the extent of all points, which is what it takes where there is none)."""
+def _digestible(problem: Made) -> dict[str, Any]:
+    """What pycocotools refuses or misreads, said otherwise: ids from 1 on (0 is no match to it), a count for every annotation."""
     notes = [{**a, "id": i, "num_keypoints": a.get("num_keypoints", _labelled(a))} for i, a in enumerate(problem.coco["annotations"], 1)]
-    results = problem.results
-    if 0 < sum("bbox" in p for p in results) < len(results) or not problem.one_kind:
-        results = [{**p, "bbox": p.get("bbox") or _extent(p)} for p in results]
-    return {**problem.coco, "annotations": notes}, results
+    return {**problem.coco, "annotations": notes}
+
+
+def _boxed(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A box for every result, or for none: pycocotools looks at the first. The extent of all points is what it takes without."""
+    mixed = 0 < sum("bbox" in p for p in results) < len(results)
+    return [{**p, "bbox": p.get("bbox") or _extent(p)} for p in results] if mixed else results
 
 
 def _labelled(annotation: dict[str, Any]) -> int:
@@ -171,6 +172,39 @@ def test_the_random_problems_hold_what_they_are_made_for() -> None:
     assert any(len({p["score"] for p in m.results}) < len(m.results) for m in seen)
     found = [theirs(m).metrics["AP"] for m in seen[:60]]
     assert sum(0.05 < x < 0.95 for x in found) > 20
+
+
+# -- where we differ, and mean to --------------------------------------------------------------------
+
+
+def _wild(results: list[dict[str, Any]], area: float = 1000.0) -> Made:
+    """One truth of two points, found by the last result; what comes before is a false alarm."""
+    schema = Schema(name="two", keypoints=(Keypoint("a", 0.05), Keypoint("b", 0.05)))
+    pose = {"image_id": 1, "category_id": 1, "keypoints": [10, 10, 2, 50, 50, 2]}
+    truth = {**pose, "id": 1, "bbox": [0, 0, 60, 60], "area": area, "iscrowd": 0, "num_keypoints": 2}
+    kinds = [{"id": 1, "name": "thing", "keypoints": ["a", "b"], "skeleton": []}]
+    return Made(schema, {"images": [{"id": 1, "file_name": "1.jpg"}], "categories": kinds, "annotations": [truth]}, [*results, {**pose, "score": 0.5}])
+
+
+@pytest.mark.parametrize(
+    "alarm",
+    [
+        {"keypoints": [0, 0, 1, 2e5, 2e5, 1]},
+        {"keypoints": [300, 300, 1, 400, 400, 1], "bbox": [5, 5, -40, 40]},
+    ],
+    ids=["over 1e10", "below 0"],
+)
+def test_a_false_alarm_of_impossible_area_is_one_here_and_none_to_pycocotools(alarm: dict[str, Any]) -> None:
+    """Its range "all" ends at 0 and 1e10 as well, so it ignores the alarm; a false alarm is one, however large."""
+    problem = _wild([{"image_id": 1, "category_id": 1, "score": 0.9, **alarm}])
+    assert theirs(problem).metrics["AP"] == pytest.approx(1)
+    assert evaluated(problem.truth(), problem.pred(), COCO).metrics["AP"] == pytest.approx(0.5)
+
+
+def test_a_truth_over_1e10_counts_here_and_not_to_pycocotools() -> None:
+    problem = _wild([], area=2e10)
+    assert math.isnan(theirs(problem).metrics["AP"])
+    assert evaluated(problem.truth(), problem.pred(), COCO).metrics["AP"] == pytest.approx(1)
 
 
 # -- real files --------------------------------------------------------------------------------------

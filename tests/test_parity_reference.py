@@ -11,7 +11,7 @@ from hypothesis import given
 
 from posebench.protocol import Part, Protocol
 from posebench.protocols import AKD, AP10K, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF
-from posedata import PoseDataset, Predictions, load_schema
+from posedata import Keypoint, PoseDataset, Predictions, Schema, load_schema
 from posedata.schemas import SCHEMAS
 
 from .evaluating import evaluated
@@ -74,6 +74,18 @@ def test_a_part_may_name_all_points_in_another_order() -> None:
         backwards = COCO.replace(ignored="labelled", parts={"all": Part(points=tuple(reversed(problem.schema.names)))})
         ours = evaluated(problem.truth(), problem.pred(), backwards).metrics
         assert ours["AP[all]"] == pytest.approx(ours["AP"], abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize(("similarity", "found"), [(1 - 5e-11, True), (1 - 5e-10, False)])
+def test_a_similarity_within_a_ten_billionth_of_one_reaches_a_threshold_of_one(similarity: float, found: bool) -> None:
+    """As in pycocotools; exp(-e) of the one point is that similarity."""
+    away = math.sqrt(-math.log(similarity) * 2 * 100 * 0.01)
+    one_point = Schema(name="one", keypoints=(Keypoint("p", 0.05),))
+    truth = PoseDataset.from_arrays(schema=one_point, image=[1], keypoints=[[[0, 0, 2]]], area=[100.0], bbox=[[0, 0, 9, 9]])
+    pred = Predictions.from_arrays(schema=one_point, image=[1], keypoints=[[[away, 0, 1]]], score=[1])
+    rules = Protocol(name="strict", thresholds=(1.0,))
+    assert_same(truth, pred, rules)
+    assert evaluated(truth, pred, rules).metrics["AR"] == found
 
 
 # -- the reference itself, by hand -------------------------------------------------------------------
