@@ -140,6 +140,15 @@ class Evaluation:
         """How often points of a confidence are right: per bin, with the expected calibration error."""
         return calibration(self.workings, bins, good)
 
+    @property
+    def _between_levels(self) -> list[str]:
+        """Images that no level of the protocol holds."""
+        if self._untold or not self.protocol.levels:
+            return []
+        column, ends = self.workings.level_column(), np.array(list(self.protocol.levels.values()))[..., None]
+        outside = int((~((column >= ends[:, 0]) & (column < ends[:, 1])).any(0)).sum())
+        return [f"{outside:,} of {len(self.truth.images):,} images have a {self.protocol.level_column} in no level, or none"] if outside else []
+
     @cached_property
     def counts(self) -> dict[str, int]:
         """What was counted."""
@@ -163,7 +172,7 @@ class Evaluation:
         from .suspicions import suspicions
 
         told = [f"no {self.protocol.level_column} on the images: {', '.join(self.protocol.levels)} cannot be told apart"] if self._untold else []
-        return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *suspicions(self))))
+        return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *self._between_levels, *suspicions(self))))
 
     def block(self) -> str:
         """The protocol as it was applied."""

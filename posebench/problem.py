@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -89,8 +90,9 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     own = truth.instances
     columns = part_columns(truth, part)
     every = part is None  # a part may name all points, in another order
-    area, area_used, warnings = truth_areas(truth, protocol)
     labelled = own.labelled[:, columns]
+    ignored = _ignored(truth, labelled, protocol.ignored if part is None else part.ignored) | ~_valid(truth, part)
+    area, area_used, warnings = truth_areas(truth, protocol, ~ignored)
     score = _scores(pred, part)
     one = pooled or not protocol.per_category
     pred_category = np.zeros(len(pred), np.intp) if one else aligned.category
@@ -105,7 +107,7 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
         labelled=labelled,
         sigmas=_sigmas_of(truth, protocol)[:, columns],
         area=area,
-        ignored=_ignored(truth, labelled, protocol.ignored if part is None else part.ignored) | ~_valid(truth, part),
+        ignored=ignored,
         image=own.image,
         category=np.zeros(len(truth), np.intp) if one else own.category,
         rows=rows,
@@ -148,10 +150,20 @@ def _spoken(pred: Predictions, columns: NDArray[np.intp], part: Part | None) -> 
 
 
 def _scores(pred: Predictions, part: Part | None) -> NDArray[np.float64]:
-    if part is None or not part.score or part.score not in pred.meta:
+    if part is None or not part.score:
         return pred.score
-    own = np.asarray(pred.meta[part.score], np.float64)
+    own = np.asarray(pred.meta[part.score], np.float64) if part.score in pred.meta else _scattered(pred, part.score)
     return np.where(np.isnan(own), pred.score, own)
+
+
+def _scattered(pred: Predictions, key: str) -> NDArray[np.float64]:
+    """A number that only some records hold, which is no column then; NaN in the others."""
+    values, mark = np.full(len(pred), np.nan), f'"{key}"'.encode()
+    for row, text in enumerate(pred.rest.rows()):
+        if text and mark in bytes(text):
+            value = json.loads(bytes(text)).get(key)
+            values[row] = value if isinstance(value, int | float) else np.nan
+    return values
 
 
 def _valid(truth: PoseDataset, part: Part | None) -> NDArray[np.bool_]:
@@ -195,7 +207,7 @@ def _sigmas_of(truth: PoseDataset, protocol: Protocol) -> NDArray[np.float64]:
 # -- areas -------------------------------------------------------------------------------------------
 
 
-def truth_areas(truth: PoseDataset, protocol: Protocol) -> tuple[NDArray[np.float64], str, list[str]]:
+def truth_areas(truth: PoseDataset, protocol: Protocol, counted: NDArray[np.bool_]) -> tuple[NDArray[np.float64], str, list[str]]:
     """(N,) areas by the protocol's rule; where the file has none, by the next rule that it allows, and words that say so."""
     rule = protocol.truth_area
     said: list[str] = []
@@ -206,7 +218,6 @@ def truth_areas(truth: PoseDataset, protocol: Protocol) -> tuple[NDArray[np.floa
         rule = "extent"
         said.append("no box in the truth: the extent of the labelled points stands in for the area")
     area = _AREAS[rule](truth)
-    counted = ~_ignored(truth, truth.instances.labelled, protocol.ignored)
     missing = np.isnan(area) & counted
     if missing.any():
         what = "area" if rule == "recorded" else "bbox"

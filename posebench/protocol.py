@@ -72,6 +72,8 @@ class Part:
         object.__setattr__(self, "points", tuple(self.points))
         if not self.points or not all(isinstance(p, str) for p in self.points):
             raise PoseError("part", f"points {brief(repr(self.points))}", "names of the schema are needed")
+        if len(set(self.points)) < len(self.points):
+            raise PoseError("part", f"points {brief(repr(self.points))}", "each point once")
         _require_word("part", "ignored", self.ignored)
         if not isinstance(self.drop_silent, bool):
             raise PoseError("part.drop_silent", brief(repr(self.drop_silent)), "true or false")

@@ -71,9 +71,9 @@ def _extent(result: Case) -> list[float]:
 
 
 def body_and_feet(case: Case) -> Case:
-    """All 23 points in one list; scores of the feet stay beside, null where there is none."""
+    """All 23 points in one list; scores of the feet stay beside, in the records that have them."""
     people = [p | {"keypoints": p["keypoints"] + p["foot_kpts"]} for p in case["truth"]["annotations"]]
-    results = [{"foot_score": None, **r, "keypoints": r["keypoints"] + r["foot_kpts"]} for r in case["results"]]
+    results = [{**r, "keypoints": r["keypoints"] + r["foot_kpts"]} for r in case["results"]]
     kinds = [{"id": 1, "name": "person", "keypoints": list(posedata.load_schema("coco_foot23").names)}]
     return {"truth": case["truth"] | {"annotations": people, "categories": kinds}, "results": results}
 
