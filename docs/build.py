@@ -10,6 +10,9 @@ import click
 
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
+from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
+from posebench.protocols import PROTOCOLS
+from posebench.slices import SLICES
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
@@ -27,7 +30,9 @@ def pages() -> dict[str, dict[str, str]]:
         "cli.md": {"commands": commands()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
+        "protocols.md": {"fields": field_rows(), "presets": "\n".join(map(preset, PROTOCOLS.values()))},
         "metrics.md": {
+            "slices": table({name: kind.summary for name, kind in SLICES.items()}),
             "distances": distance_rows(),
             "pck": pck_rows(),
             "pck-notes": pck_notes(),
@@ -46,6 +51,32 @@ def drawn() -> list[Schema]:
 
 def table(rows: dict[str, str]) -> str:
     return "\n".join(f"| `{name}` | {text} |" for name, text in rows.items())
+
+
+def field_rows() -> str:
+    """Every field of a protocol, with its words and what they mean."""
+    words: dict[str, object] = {
+        "thresholds": "similarities at which a pose counts as found; AP and AR are means over them",
+        "max_preds": "predictions of an image and category that are looked at, best scores first",
+        "truth_area": TRUTH_AREAS,
+        "prediction_area": PREDICTION_AREAS,
+        "ignored": IGNORED,
+        "absent": ABSENT,
+        "ranges": "name = [from, to] in pixels squared, both ends included; matching is redone",
+        "levels": "name = [from, to) of `level_column`; only these images count",
+        "level_column": "a column of the images",
+        "parts": "name = { points, ignored, valid, score, drop_silent }: some points, scored as if there were no others",
+        "per_category": "match within categories and average over those that have truths; or make them one",
+        "interpolation": INTERPOLATIONS,
+        "sigmas": "by keypoint, or by category and keypoint; the schema's where nothing is said",
+    }
+    return "\n".join(f"| `{name}` | {text if isinstance(text, str) else '<br>'.join(f'`{k}`: {v}' for k, v in text.items())} |" for name, text in words.items())
+
+
+def preset(p: Protocol) -> str:
+    """A protocol as it prints, its notes and its sources."""
+    sources = [f"* {name}: {source}" for name, source in p.sources.items()]
+    return "\n".join([f"### {p.name}", "", "```text", str(p), "```", "", *[f"* {n}" for n in p.notes], "", "Sources:", "", *sources, ""])
 
 
 def schema_section(s: Schema) -> str:
