@@ -199,7 +199,7 @@ def test_what_was_done_to_the_predictions_comes_first() -> None:
 
 def test_another_line_of_the_table_comes_first() -> None:
     truth = people()
-    ev = evaluate(truth, found(truth, off=0.8), COCO)
+    ev = evaluate(truth, found(truth, off=0.6), COCO)
     for name in ("AP@0.50", "AP@0.75", "AR"):
         assert why(ev, expected=ev[name])[0].change == f"the number is {name}"
 
