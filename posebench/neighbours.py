@@ -123,7 +123,7 @@ def _sigmas(w: Workings, where: str) -> Iterator[Change]:
     if where in w.protocol.parts:
         return
     for name, why, values in _sigma_lists(schema):
-        if not np.array_equal(values, w.problem(where).sigmas[0]):
+        if not np.array_equal(values[None], w.problem(where).sigmas[:1]):
             yield Change(name, why, _with_sigmas(where, partial(_listed, values)))
 
 

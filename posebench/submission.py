@@ -221,7 +221,7 @@ def _coordinates(s: _Sent) -> Finding:
     xy = s.pred.keypoints[..., :2]
     if len(xy) and xy.size and not np.isnan(xy).all() and np.nanmax(xy) <= 1.5 and np.nanmin(xy) >= -0.5:
         return Finding("coordinates", len(xy), f"no coordinate is over {np.nanmax(xy):.2f}: shares of the image's size? pixels are needed", "$[0].keypoints")
-    sizes, known = s.sizes, (s.sizes > 0).all(-1)
+    sizes, known = s.sizes, np.asarray((s.sizes > 0).all(-1))
     with np.errstate(invalid="ignore"):
         out = _any((xy < -0.1 * sizes[:, None]) | (xy > 1.1 * sizes[:, None])) & known[:, None]
     given = ~np.isnan(xy[..., 0])
