@@ -12,7 +12,7 @@ import numpy as np
 from posedata.errors import PoseError
 
 from .align import Aligned
-from .metrics import canonical, measure, read_metric
+from .metrics import METRICS, canonical, measure, read_metric
 from .neighbours import Change, neighbours, numbers_of_metric
 from .spelling import Spelling
 from .workings import Workings
@@ -61,6 +61,7 @@ class Why:
     reasons: tuple[Reason, ...]
     without_effect: tuple[str, ...]
     images: int
+    higher_is_better: bool = True
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -112,9 +113,9 @@ class Why:
         if self.expected is not None:
             near = abs(best.after - self.expected)
             return f"{best.change} gives {_number(best.after)}" if near < CLOSE else f"nothing alone comes nearer to {self.expected:g} than {near:.4f}"
-        if best.mistake and best.difference > GAIN:
+        if best.mistake and _gain(best, self.higher_is_better) > GAIN:
             return f"likely: {best.change}"
-        if self.value < 0.1 < 0.3 < best.after:
+        if self.higher_is_better and self.value < 0.1 < 0.3 < best.after:
             return f"perhaps: {best.change}"
         return f"no mistake we know of takes more than {GAIN:g}; other rules give other numbers: name the one you expected to see which"
 
@@ -137,24 +138,30 @@ def why(ev: Evaluation, metric: str = "AP", expected: float | None = None) -> Wh
     small = _sampled(whole)
     tried = [*neighbours(whole, s.where), *(numbers_of_metric(canonical(s)) if expected is not None else ())]
     found = {c.name: r for c in tried if (r := _reason(c, small, s)) is not None}
-    ranked = _ranked(found.values(), expected)
+    higher = METRICS[s.name].higher_is_better
+    ranked = _ranked(found.values(), expected, higher)
     if small is not whole:
         by_name = {c.name: c for c in tried}
         again = [_reason(by_name[r.change], whole, s) for r in ranked[:FULL]]
-        ranked = _ranked([r for r in again if r is not None], expected) + ranked[FULL:]
+        ranked = _ranked([r for r in again if r is not None], expected, higher) + ranked[FULL:]
     moved = tuple(r for r in ranked if abs(r.difference) > 1e-12)
     same = tuple(r.change for r in ranked if not abs(r.difference) > 1e-12)
-    return Why(canonical(s), value, expected, moved, same, len(whole.aligned.truth.images))
+    return Why(canonical(s), value, expected, moved, same, len(whole.aligned.truth.images), higher)
 
 
-def _ranked(reasons: Iterable[Reason], expected: float | None) -> list[Reason]:
+def _ranked(reasons: Iterable[Reason], expected: float | None, higher: bool) -> list[Reason]:
     """Mistakes that cost something, then other rules, largest gain first; or what is nearest to the expected number.
 
     Laxer rules always gain; that they do explains nothing.
     """
     if expected is None:
-        return sorted(reasons, key=lambda r: (not (r.mistake and r.difference > 0.01), -r.difference))
+        return sorted(reasons, key=lambda r: (not (r.mistake and _gain(r, higher) > GAIN / 2), -_gain(r, higher)))
     return sorted(reasons, key=lambda r: round(abs(r.after - expected), 9))
+
+
+def _gain(r: Reason, higher: bool) -> float:
+    """What a change gains; as a share where the metric is a distance, which is better small."""
+    return r.difference if higher else -r.difference / abs(r.before or 1.0)
 
 
 def _reason(change: Change, w: Workings, s: Spelling) -> Reason | None:

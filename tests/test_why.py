@@ -250,6 +250,13 @@ def test_large_sets_are_tried_on_a_sample_and_the_best_on_all(monkeypatch: pytes
     assert f"(on {sound[-1].images} images)" in sound.as_text(99)
 
 
+def test_a_distance_is_better_small() -> None:
+    truth = people()
+    ev = evaluate(truth, moved(found(truth, off=0.1), lambda xy: xy + 1), COCO.replace(truth_area="box"))
+    best = why(ev, "EPE")[0]
+    assert best.change == "points are 1 px too large" and best.difference < 0
+
+
 def test_no_predictions_have_no_explanation() -> None:
     truth = people()
     w = asked(truth, found(truth).take(np.zeros(0, np.intp)))
