@@ -10,6 +10,10 @@ import click
 
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
+from posebench.orders import ORDERS
+from posebench.postprocess import RESCORES, TIES
+from posebench.submission import CHECKS
+from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
@@ -34,6 +38,13 @@ def pages() -> dict[str, dict[str, str]]:
             "norms": table({n: norm.text for n, norm in NORMS.items()}),
             "nme": nme_rows(),
         },
+        "warnings.md": {
+            "suspicions": table({s.name: _plain(s.sentence) for s in SUSPICIONS.values()}),
+            "orders": order_rows(),
+            "checks": table({name: text for name, (text, _) in CHECKS.items()}),
+            "rescores": table({name: text for name, (text, _) in RESCORES.items()}),
+            "ties": table(dict(TIES)),
+        },
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
@@ -46,6 +57,15 @@ def drawn() -> list[Schema]:
 
 def table(rows: dict[str, str]) -> str:
     return "\n".join(f"| `{name}` | {text} |" for name, text in rows.items())
+
+
+def _plain(template: str) -> str:
+    """A sentence with dots where its figures go."""
+    return re.sub(r"\{[^}]*\}", "...", template)
+
+
+def order_rows() -> str:
+    return "\n".join(f"| `{schema}` | {name} | {', '.join(points)} |" for schema, orders in ORDERS.items() for name, points in orders.items())
 
 
 def schema_section(s: Schema) -> str:

@@ -124,7 +124,7 @@ def check_results(
     sent = _Sent(pred, known, max_preds, size)
     against = f"against {known.name} ({len(known.images):,} images)" if known is not None else f"ids not looked at: {missing}"
     name = "predictions" if isinstance(predictions, Predictions) else str(predictions)
-    return Submission(tuple(f for check in CHECKS.values() if (f := check(sent)) is not None), f"{name}, {against}")
+    return Submission(tuple(f for _, check in CHECKS.values() if (f := check(sent)) is not None), f"{name}, {against}")
 
 
 def _images_of(images: PoseDataset | str | Path | None, schema: Schema | str | Path | None) -> PoseDataset | None:
@@ -264,8 +264,17 @@ def _any(values: NDArray[np.bool_]) -> Rows:
     return np.asarray(values.any(-1))
 
 
-CHECKS: Mapping[str, Callable[[_Sent], Finding | None]] = MappingProxyType({
-    "records": _records, "image-ids": _image_ids, "coverage": _bare_images, "categories": _category_ids, "per-image": _per_image, "scores": _scores,
-    "coordinates": _coordinates, "axes": _exchanged, "empty": _empty_poses, "collapsed": _collapsed, "repeats": _repeats,
+CHECKS: Mapping[str, tuple[str, Callable[[_Sent], Finding | None]]] = MappingProxyType({
+    "records": ("there are predictions, all of one schema", _records),
+    "image-ids": ("every image is in the set", _image_ids),
+    "coverage": ("images with annotated boxes have predictions, nine in ten at least; half of all images where no boxes are known", _bare_images),
+    "categories": ("every category is in the set", _category_ids),
+    "per-image": ("no image has more predictions than are looked at", _per_image),
+    "scores": ("scores differ; fewer than a tenth are shared with another of the same image", _scores),
+    "coordinates": ("points are pixels, and most of those of a pose lie in its image, give or take a tenth", _coordinates),
+    "axes": ("no more than chance fits into its image only with x and y exchanged", _exchanged),
+    "empty": ("every pose has points", _empty_poses),
+    "collapsed": ("no pose has all points within a pixel", _collapsed),
+    "repeats": ("no pose stands twice on an image", _repeats),
 })  # fmt: skip
-"""By name; None where a check has nothing to look at."""
+"""By name: what is right, and the function that looks; None where it has nothing to look at."""
