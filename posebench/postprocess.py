@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,7 @@ Rows = NDArray[np.intp]
 
 TIES: Mapping[str, str] = {
     "stable": "of equal scores the first in the file goes first; what is kept stays in the order of the file",
-    "mmpose": "of equal scores the last goes first, and what is kept is filed image by image, best first: mmpose 1.x, nms.py, argsort()[::-1]",
+    "mmpose": "of equal scores the last goes first, similarities have single precision, and what is kept is filed image by image, best first: mmpose 1.x, nms.py. Its argsort()[::-1] turns ties round where the sort is stable; numpy's own is not on every processor",
 }
 _BLOCK = 1 << 18
 """Coordinates compared at once: their arrays stay in the processor's cache."""
@@ -93,9 +94,9 @@ class _Thing:
         self.area, self.score, self.threshold, self.visible, self.ties = own, pred.score, threshold, visible, ties
         self.ranked = _ranked(pred, ties)
 
-    def similarity(self, a: Rows, b: Rows) -> Floats:
+    def similarity(self, a: Rows, b: Rows) -> NDArray[Any]:
         """(P,) of pairs of rows."""
-        found = np.empty(a.shape)
+        found = np.empty(a.shape, np.float32 if self.ties == "mmpose" else np.float64)
         flat, one, other = found.reshape(-1), a.reshape(-1), b.reshape(-1)
         step = max(1, _BLOCK // max(1, 3 * len(self.spread)))
         for start in range(0, len(flat), step):
@@ -150,8 +151,9 @@ def _soft(thing: _Thing, rows: Rows, most: int) -> tuple[Rows, Floats]:
     """(B, m) rows in the order they are chosen, and the scores they then have."""
     count, n = rows.shape
     a, b = np.triu_indices(n, 1)
-    near = np.zeros((count, n, n))
-    near[:, a, b] = near[:, b, a] = thing.similarity(rows[:, a], rows[:, b])
+    likeness = thing.similarity(rows[:, a], rows[:, b])
+    near = np.zeros((count, n, n), likeness.dtype)
+    near[:, a, b] = near[:, b, a] = likeness
     every = np.arange(count)[:, None]
     order, score = np.tile(np.arange(n), (count, 1)), thing.score[rows].copy()
     chosen, given = [], []
