@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from posedata.columns import rows_of
 from posedata.predictions import Predictions
 from posedata.schema import Schema
 from posedata.schemas import COCO17, SCHEMAS
@@ -17,7 +16,7 @@ from posedata.schemas import COCO17, SCHEMAS
 from .postprocess import RESCORES, oks_nms, rescore
 from .protocol import ABSENT, IGNORED, INTERPOLATIONS, TRUTH_AREAS, Protocol
 from .protocols import PROTOCOLS
-from .sight import Distortion, distortions, sight
+from .sight import Distortion, distortions, image_steps, kept, sight, stepped
 from .suspicions import same_poses
 from .workings import Workings
 
@@ -201,9 +200,7 @@ def _rows(w: Workings) -> Iterator[Change]:
     if confidence.min() != confidence.max():
         yield from _rescored(pred)
     if same_poses(pred, w.aligned.image).any():
-        yield Change(
-            "repeated poses dropped", "the same pose stands more than once on its image", lambda w: _kept(w, ~same_poses(w.aligned.pred, w.aligned.image))
-        )
+        yield Change("repeated poses dropped", "the same pose stands more than once on its image", _without_repeats, True)
     yield Change("oks_nms(0.9)", "mmpose drops what is more similar than .9 to something better before it scores", _thinned)
     yield from _image_steps(w)
 
@@ -219,38 +216,19 @@ def _scored_by(mode: str, w: Workings) -> Predictions:
 
 
 def _without_repeats(w: Workings) -> Workings:
-    return _kept(w, ~same_poses(w.aligned.pred, w.aligned.image))
+    return kept(w, ~same_poses(w.aligned.pred, w.aligned.image))
 
 
 def _thinned(w: Workings) -> Workings:
     numbered = replace(w.aligned.pred, row=np.arange(len(w.aligned.pred)))
     left = np.zeros(len(numbered), bool)
     left[oks_nms(numbered).row] = True
-    return _kept(w, left)
-
-
-def _kept(w: Workings, rows: NDArray[np.bool_]) -> Workings:
-    a, keep = w.aligned, np.flatnonzero(rows)
-    return w.on(replace(a, pred=a.pred.take(keep), image=a.image[keep], category=a.category[keep]))
+    return kept(w, left)
 
 
 def _image_steps(w: Workings) -> Iterator[Change]:
-    """Ids counted from 0 in one file and from 1 in the other."""
-    ids = w.aligned.truth.images.id
-    if ids.dtype == object or len(ids) < 2:
-        return
-    for step in (1, -1):
-        if (rows_of(ids, w.aligned.pred.image + step) >= 0).mean() > 0.9:
-            yield Change(f"image ids {step:+d}", "images counted from 0 in one file and from 1 in the other", _stepped(step), True)
-
-
-def _stepped(step: int) -> Callable[[Workings], Workings]:
-    def apply(w: Workings) -> Workings:
-        a = w.aligned
-        image = rows_of(a.truth.images.id, a.pred.image + step)
-        return _kept(w.on(replace(a, image=image)), image >= 0)
-
-    return apply
+    for step in image_steps(w):
+        yield Change(f"image ids {step:+d}", "images counted from 0 in one file and from 1 in the other", partial(stepped, step), True)
 
 
 def numbers_of_metric(metric: str, others: Sequence[str] = ("AP@0.50", "AP@0.75", "AR")) -> Iterator[Change]:

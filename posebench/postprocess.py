@@ -37,8 +37,8 @@ def oks_nms(
 ) -> Predictions:
     """The predictions left when each drops those of its image that are more similar to it than `threshold`, best scores first.
 
-    Categories are not looked at, as in mmpose. Sigmas are the schema's, areas the extents of the points; a pair is measured by the
-    mean of its two areas. With `visible` only points count whose two confidences are above it. An absent point lies at (0, 0).
+    Categories are not looked at, as in mmpose. Sigmas are the schema's, areas the extents of the points (mmpose takes those of its
+    padded boxes where it has them: area=); a pair is measured by the mean of its two areas. With `visible` only points count whose two confidences are above it. An absent point lies at (0, 0).
     """
     kept = np.ones(len(pred), bool)
     thing = _Thing(pred, threshold, sigmas, area, ties, visible)

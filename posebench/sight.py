@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posedata.columns import rows_of
 from posedata.similarity import box_iou, oks
 
 from .orders import known_orders, moves
 from .problem import Problem
 from .workings import Workings
 
-__all__ = ["Distortion", "Sight", "Verdict", "distortions", "sight", "verdict"]
+__all__ = ["Distortion", "Sight", "Verdict", "distortions", "image_steps", "kept", "sight", "stepped", "verdict"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -309,3 +310,26 @@ def _order_verdict(look: Sight, tried: list[Distortion]) -> Verdict | None:
             if after > max(0.4, before + 0.2, before * 1.3) and (best is None or after - before > best.after - best.before + 0.02):
                 best = Verdict(d, before, after)
     return best
+
+
+# -- the images ---------------------------------------------------------------------------------------
+
+
+def image_steps(w: Workings) -> list[int]:
+    """By how much ids could be off: counted from 0 in one file and from 1 in the other."""
+    ids, said = w.aligned.truth.images.id, w.aligned.pred.image
+    if ids.dtype == object or len(ids) < 2 or not len(said):
+        return []
+    return [step for step in (1, -1) if (rows_of(ids, said + step) >= 0).mean() > 0.9]
+
+
+def stepped(step: int, w: Workings) -> Workings:
+    """The workings with every prediction on the image of the next id, or the one before."""
+    image = rows_of(w.aligned.truth.images.id, w.aligned.pred.image + step)
+    return kept(w.on(replace(w.aligned, image=image)), image >= 0)
+
+
+def kept(w: Workings, rows: NDArray[np.bool_]) -> Workings:
+    """The workings with some of the predictions."""
+    a, keep = w.aligned, np.flatnonzero(rows)
+    return w.on(replace(a, pred=a.pred.take(keep), image=a.image[keep], category=a.category[keep]))

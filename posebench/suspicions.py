@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .sight import Sight, sight, verdict
+from .sight import Sight, image_steps, sight, stepped, verdict
 from .workings import Workings
 
 if TYPE_CHECKING:
@@ -111,14 +111,17 @@ def _nothing_found(w: Workings) -> Figures | None:
     np.maximum.at(best, pairs.truth, pairs.oks)
     best = best[counted]
     found = verdict(w)
-    likely = found.distortion.name if found else _why_so_few(best, at)
+    likely = found.distortion.name if found else _why_so_few(w, best, at)
     return {"at": at, "ap": ap, "n": int((best >= at).sum()), "of": len(best), "best": float(best.max()), "likely": likely}
 
 
-def _why_so_few(best: NDArray[np.float64], at: float) -> str:
+def _why_so_few(w: Workings, best: NDArray[np.float64], at: float) -> str:
     """What to think when no distortion explains it; best: (N,) highest similarity of each truth."""
     if (best >= at).mean() > 0.2:
         return "the scores rank what fits last: are they losses or ranks?"
+    for step in image_steps(w):
+        if sight(stepped(step, w)).similarity() > sight(w).similarity() + 0.3:
+            return f"image ids are off by one: {'add 1 to' if step > 0 else 'subtract 1 from'} image_id"
     if np.median(best) > 0.1:
         return "points are too far off for the sigmas and areas of this truth"
     return "predictions of other images, or points in a form of their own: draw some"

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import posedata
-from posebench import COCO, CROWDPOSE, Protocol, evaluate
+from posebench import COCO, CROWDPOSE, Protocol, check_results, evaluate, oks_nms, why
 from posebench.orders import ORDERS, known_orders, moves
 from posebench.suspicions import SUSPICIONS
-from posedata import PoseDataset, Predictions
+from posedata import PoseDataset, PoseError, Predictions
 from posedata.synthetic.build import synthesize
 from tests.people import HEIGHT, WIDTH, found, moved, people, reordered
+from tests.problems import Made, problems_and_protocols
 
 Case = Callable[[PoseDataset, Predictions], tuple[PoseDataset, Predictions]]
 
@@ -74,6 +76,20 @@ def test_no_predictions_and_no_truth_raise_nothing() -> None:
     none = found(truth).take(np.zeros(0, np.intp))
     assert [w for w in evaluate(truth, none).warnings if "no prediction at all" not in w] == []
     assert evaluate(truth.take(np.zeros(0, np.intp)), found(truth)).warnings == ()
+
+
+@settings(max_examples=25)
+@given(problems_and_protocols())
+def test_no_problem_however_odd_breaks_a_look_at_it(drawn: tuple[Made, Protocol]) -> None:
+    problem, protocol = drawn
+    truth, pred = problem.truth(), problem.pred()
+    try:
+        ev = evaluate(truth, pred, protocol)
+    except PoseError:
+        return
+    assert all("{" not in words and "nan" not in words for words in ev.warnings)
+    assert why(ev).to_dict()["images"] == len(truth.images)
+    assert str(check_results(pred, truth)) and len(oks_nms(pred)) <= len(pred)
 
 
 # -- mistakes ----------------------------------------------------------------------------------------
@@ -206,6 +222,15 @@ def test_poor_predictions_are_told_from_bad_scores() -> None:
     )
     ranked = SUSPICIONS["nothing-found"].said(evaluate(truth, both, COCO.replace(max_preds=1000)).workings)
     assert str(ranked).endswith("likely: the scores rank what fits last: are they losses or ranks?"), ranked
+
+
+def test_image_ids_off_by_one_are_called_so() -> None:
+    truth = people()
+    truth = replace(truth, images=replace(truth.images, id=np.arange(len(truth.images))))
+    pred = found(truth)
+    late = replace(pred, image=pred.image + 1)
+    words = said(truth, late.take(np.flatnonzero(late.image < 60)), "nothing-found")
+    assert str(words).endswith("likely: image ids are off by one: subtract 1 from image_id"), words
 
 
 def test_categories_off_by_one_are_called_so() -> None:

@@ -78,7 +78,7 @@ def test_repeated_poses_come_first() -> None:
     pred = found(truth)
     twice = pred.take(np.tile(np.arange(len(pred)), 2))
     w = asked(truth, replace(twice, row=np.arange(len(twice))))
-    assert w[0].change == "repeated poses dropped"
+    assert w[0].change == "repeated poses dropped" and w[0].mistake
     assert w[0].after == evaluate(truth, pred, COCO)["AP"]
 
 
