@@ -10,9 +10,13 @@ import click
 
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
+from posebench.orders import ORDERS
+from posebench.postprocess import RESCORES, TIES
 from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
 from posebench.protocols import PROTOCOLS
 from posebench.slices import SLICES
+from posebench.submission import CHECKS
+from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
@@ -38,6 +42,13 @@ def pages() -> dict[str, dict[str, str]]:
             "pck-notes": pck_notes(),
             "norms": table({n: norm.text for n, norm in NORMS.items()}),
             "nme": nme_rows(),
+        },
+        "warnings.md": {
+            "suspicions": table({s.name: _plain(s.sentence) for s in SUSPICIONS.values()}),
+            "orders": order_rows(),
+            "checks": table({name: text for name, (text, _) in CHECKS.items()}),
+            "rescores": table({name: text for name, (text, _) in RESCORES.items()}),
+            "ties": table(dict(TIES)),
         },
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
@@ -77,6 +88,15 @@ def preset(p: Protocol) -> str:
     """A protocol as it prints, its notes and its sources."""
     sources = [f"* {name}: {source}" for name, source in p.sources.items()]
     return "\n".join([f"### {p.name}", "", "```text", str(p), "```", "", *[f"* {n}" for n in p.notes], "", "Sources:", "", *sources, ""])
+
+
+def _plain(template: str) -> str:
+    """A sentence with dots where its figures go."""
+    return re.sub(r"\{[^}]*\}", "...", template)
+
+
+def order_rows() -> str:
+    return "\n".join(f"| `{schema}` | {name} | {', '.join(points)} |" for schema, orders in ORDERS.items() for name, points in orders.items())
 
 
 def schema_section(s: Schema) -> str:

@@ -12,6 +12,7 @@ from posedata.command import emit, run, say, verb
 from posedata.errors import FormatError
 from posedata.version import __version__
 
+from .cli_checks import add as add_checks
 from .options import scored
 from .simulate import SHARES
 from .simulate import simulate as simulated
@@ -151,6 +152,9 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
     (made.pred.to_json if path.suffix == ".json" else made.pred.to_npz)(path)
     values = {"out": out, "injected": str(beside), "predictions": len(made.pred), "shares": made.injected.report()}
     emit(values, f"{made.injected}\n\n{out}: {len(made.pred):,} predictions; {beside}: what was injected", as_json)
+
+
+add_checks(app)
 
 
 def main() -> None:
