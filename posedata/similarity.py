@@ -98,8 +98,9 @@ def extent_area(xy: Floats, known: NDArray[np.bool_]) -> Floats:
     every = bool(known.all())
     low, high = (xy, xy) if every else (np.where(known[..., None], xy, np.inf), np.where(known[..., None], xy, -np.inf))
     # point by point: numpy is slow along a short axis
-    size = reduce(np.maximum, np.moveaxis(high, 1, 0)) - reduce(np.minimum, np.moveaxis(low, 1, 0))
-    return np.asarray(np.prod(np.maximum(size, 0), 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # a pose that is nowhere may be of any size
+        size = reduce(np.maximum, np.moveaxis(high, 1, 0)) - reduce(np.minimum, np.moveaxis(low, 1, 0))
+        return np.asarray(np.prod(np.maximum(size, 0), 1))
 
 
 def box_iou(a: Floats, b: Floats) -> Floats:
