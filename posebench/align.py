@@ -63,7 +63,7 @@ def _require_one_schema(truth: PoseDataset, pred: Predictions) -> None:
     raise DataError(
         "evaluate",
         f"predictions of schema {pred.schema.name!r} ({len(pred.schema)} points) against truth of {truth.schema.name!r} ({len(truth.schema)})",
-        "bring both to one: truth.as_schema(...), and posebench.as_schema(predictions, ...) (--as-schema NAME)",
+        "score the points both have with mapping='known' (--mapping known|FILE), or bring the truth to one schema: truth.as_schema(...)",
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from posedata.dataset import PoseDataset
-from posedata.errors import PoseError, brief
+from posedata.errors import FormatError, PoseError, brief
 from posedata.formats.anything import read
 from posedata.formats.results import read_predictions
 from posedata.predictions import Predictions
@@ -33,7 +34,17 @@ def read_both(
         return truth_of(found), found
     if isinstance(predictions, Predictions):
         return known, predictions
-    return known, read_predictions(predictions, schema if foreign else known.schema)
+    return known, read_predictions(predictions, schema) if foreign else _read_as(predictions, known.schema)
+
+
+def _read_as(predictions: Source | Sequence[Source], schema: Schema) -> Predictions:
+    """Predictions of this schema, or of the one their header names: `align` says what to do about two."""
+    try:
+        return read_predictions(predictions, schema)
+    except FormatError:
+        with suppress(FormatError):
+            return read_predictions(predictions)
+        raise
 
 
 def truth_of(pred: Predictions) -> PoseDataset:
