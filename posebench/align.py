@@ -157,7 +157,7 @@ def _unknown_images(truth: PoseDataset, pred: Predictions, bad: NDArray[np.bool_
     if pred.image.dtype != truth.images.id.dtype and len(truth.images):
         mine, theirs = ("text", "numbers") if pred.image.dtype == object else ("numbers", "text")
         cure = f"write them as {theirs}"
-        if mine == "text" and not all(i.lstrip("-").isdigit() for i in pred.image.tolist()):
+        if mine == "text" and truth.images.file[0] and not all(i.lstrip("-").isdigit() for i in pred.image.tolist()):
             named = max(int((rows_of(names, pred.image) >= 0).sum()) for names in _file_names(truth).values())
             cure = f"as file names {named:,} of {len(pred):,} match; write the ids, or file names such as {brief(truth.images.file[0])!r}"
         return DataError(where, f"{seen}; ids are {mine} here and {theirs} in the truth ({truth.images.id.tolist()[0]!r})", cure)

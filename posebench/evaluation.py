@@ -203,13 +203,14 @@ def evaluate(
     schema: Schema | Source | None = None,
     mapping: SchemaMapping | Source | None = None,
     unknown: str = "error",
+    root: Source | None = None,
 ) -> Evaluation:
     """Score predictions against truth: datasets and Predictions, or files and names of datasets.
 
     `protocol` is the dataset's unless given: one of PROTOCOLS, its name, or a TOML file. Without `truth` the header of the
     predictions says what they were made on. `schema` is for files that do not name theirs. `mapping` scores predictions of
     another schema on the points both have: "known", a CSV file, or a Mapping. `unknown="drop"` leaves out predictions of
-    images or categories that the truth lacks.
+    images or categories that the truth lacks. `root` is where datasets lie.
 
     >>> import posedata
     >>> truth = posedata.PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=[[[5, 5, 2]] * 6], area=[100.0])
@@ -219,7 +220,7 @@ def evaluate(
     """
     from .sources import read_both
 
-    known, found = read_both(truth, predictions, schema, mapping is not None)
+    known, found = read_both(truth, predictions, schema, mapping is not None, root)
     rules = protocol_of(known) if protocol is None else load_protocol(protocol)
     names = rules.metrics if metrics is None else _named(metrics)
     for name in names:

@@ -16,6 +16,8 @@ import numpy as np
 from posedata.errors import FormatError, PoseError, brief, did_you_mean, first_few
 from posedata.tables import AREA_SHARE
 
+from .spelling import Spelling, spelled
+
 __all__ = ["ABSENT", "IGNORED", "INTERPOLATIONS", "OKS_THRESHOLDS", "PREDICTION_AREAS", "TRUTH_AREAS", "Part", "Protocol"]
 
 OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
@@ -141,6 +143,8 @@ class Protocol:
             _require_word(where, name, getattr(self, name))
         _require_text(where, level_column=self.level_column, **{f"notes[{i}]": note for i, note in enumerate(self.notes)})
         _require_text(where, **{f"sources.{k}": v for k, v in self._table(where, "sources").items()})
+        for metric in self.metrics:
+            spelled(metric)
         self._refuse_collisions(where)
         check_sigmas(where, self._table(where, "sigmas"))
 
@@ -156,18 +160,22 @@ class Protocol:
     def replace(self, **changes: Any) -> Protocol:
         """The protocol with some choices made otherwise; its name says so unless `name` is among them.
 
-        Metrics of ranges, levels and parts that are gone go with them, unless `metrics` is among the changes.
+        Metrics of similarities, ranges, levels and parts that are gone go with them, unless `metrics` is among the changes.
         """
         unknown = [k for k in changes if k not in _FIELDS]
         if unknown:
             raise PoseError(f"protocol {self.name!r}", f"no field {unknown[0]!r}", did_you_mean(unknown[0], _FIELDS))
         new = replace(self, **changes)
-        gone = {*self.ranges, *self.levels, *self.parts} - {*new.ranges, *new.levels, *new.parts}
-        metrics = new.metrics if "metrics" in changes else tuple(m for m in new.metrics if not any(m.endswith(f"[{n}]") for n in gone))
+        metrics = new.metrics if "metrics" in changes else tuple(m for m in new.metrics if self._has(spelled(m)) <= new._has(spelled(m)))
         changed = [k for k in changes if k not in ("name", "metrics", "notes", "sources") and getattr(new, k) != getattr(self, k)]
         sources = {k: v for k, v in new.sources.items() if k not in changed or "sources" in changes}
         name = new.name if "name" in changes or not changed else f"{self.name}, changed: {', '.join(changed)}"
         return replace(new, name=name, sources=sources, metrics=metrics)
+
+    def _has(self, s: Spelling) -> bool:
+        """Whether there is what a metric names between its brackets, and the similarity of AP and AR."""
+        at = s.name not in ("AP", "AR") or s.at is None or any(math.isclose(s.at, t) for t in self.thresholds)
+        return at and s.where in ("", "pooled", *self.ranges, *self.levels, *self.parts)
 
     @property
     def fingerprint(self) -> str:

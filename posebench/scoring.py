@@ -35,6 +35,7 @@ def evaluated(predictions: Sequence[str], options: Mapping[str, Any], metrics: S
         schema=options["schema"],
         mapping=options["mapping"],
         unknown="drop" if options["allow_unknown"] else "error",
+        root=options["root"],
     )
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import posebench
 from posebench import COCO, Evaluation
-from posedata import PoseDataset, Predictions, load_schema
+from posedata import PoseDataset, Predictions, Schema, load_schema, read_coco
 from posedata.errors import PoseError
 from tests.scored import ROOT, Json, annotations, command, results, written
 
@@ -680,7 +680,7 @@ def test_a_wrong_option_is_one_line_and_status_two(tmp_path: Path, options: tupl
         (("preds.json", "--truth", "nowhere.json"), "nowhere.json: no such file or directory; check the path"),
         (("preds.json", "--truth", "nowhere"), "nowhere: neither a file nor a dataset we know"),
         ((".", "--truth", "truth.json"), ".: is a folder; name the .json file inside"),
-        (("preds.json", "--dataset", "synthetic"), "--dataset synthetic: no split; add --split, one of: train, val, test"),
+        (("preds.json", "--dataset", "synthetic"), "synthetic: no split is named; --split, one of: train, val, test"),
         (("preds.json", "--dataset", "synthetik", "--split", "val"), "synthetik: no such dataset; did you mean 'synthetic'?"),
         (("preds.json", "--dataset", "synthetic", "--config", "human", "--split", "val"), "synthetic: no configuration 'human'"),
         (("preds.json", "--dataset", "synthetic", "--config", "person", "--split", "vall"), "synthetic/person: no split 'vall'; did you mean 'val'?"),
@@ -693,3 +693,47 @@ def test_sources_that_are_nowhere_are_one_line(tmp_path: Path, arguments: tuple[
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("posebench: ") and done.stderr.count("\n") == 1
     assert words in done.stderr
+
+
+# -- kinds of points -----------------------------------------------------------------------------------------
+
+
+def test_names_of_points_nobody_knows_need_a_schema(tmp_path: Path) -> None:
+    """21 points without sigmas: never scored with another set's."""
+    names = [f"finger_{i}" for i in range(21)]
+    truth = annotations()
+    truth["categories"][0]["keypoints"] = names
+    for a in truth["annotations"]:
+        a["keypoints"] = [n for i in range(21) for n in (30 + 3 * i, 40 + 2 * i, 2)]
+    path, found = written(tmp_path, truth, results(truth))
+    with pytest.raises(PoseError, match=r"are those of no known schema; give schema=NAME, or describe yours"):
+        posebench.evaluate(path, found)
+    mine = Schema.from_dict({"name": "hand", "keypoints": names, "sigmas": 0.05, "mirror": []})
+    assert posebench.evaluate(path, found, schema=mine)["AP"] == pytest.approx(1, abs=1e-12)
+
+
+def test_categories_of_other_points_are_scored_with_their_own(tmp_path: Path) -> None:
+    """People of 17 points and feet of six in one file: each similarity is a mean over the points its category has."""
+    truth = annotations(2)
+    feet = annotations(2, "foot6", {"id": 2, "name": "foot"})
+    truth["categories"] += feet["categories"]
+    truth["annotations"] += [{**a, "id": 900 + i} for i, a in enumerate(feet["annotations"])]
+    path, found = written(tmp_path, truth, results(truth))
+    with pytest.raises(PoseError, match=r"51 numbers"):
+        posebench.evaluate(path, found)
+    both = read_coco(path)
+    points = both.instances.keypoints.copy()
+    points[both.instances.category == 1, both.schema.index("left_heel"), 0] += 500
+    ids = np.array([c.id for c in both.categories])[both.instances.category]
+    pred = Predictions.from_arrays(schema=both.schema, image=both.images.id[both.instances.image], keypoints=points, score=np.ones(4), category=ids)
+    ev = posebench.evaluate(both, pred)
+    assert ev.similarities()[0] == pytest.approx([1, 5 / 6, 1, 5 / 6])
+    assert ev["AP"] == pytest.approx((1 + 0.7) / 2, abs=1e-12), "5/6 reaches .5 to .8"
+
+
+def test_max_preds_may_be_any_number(tmp_path: Path) -> None:
+    """Two on one image, the worse of them right."""
+    wrong = lambda truth, found: found.append({**found[0], "keypoints": found[3]["keypoints"], "score": 0.99})
+    assert scored(tmp_path, wrong, protocol=COCO.replace(max_preds=5))["AR"] == 1
+    ev = scored(tmp_path, wrong, protocol=COCO.replace(max_preds=1))
+    assert (ev["AR"], ev.counts["scored"]) == (0.75, 4)

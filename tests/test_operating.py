@@ -251,5 +251,5 @@ def test_calibration_leaves_out_points_without_label_and_absent_ones() -> None:
 
 @pytest.mark.parametrize("bins", [0, -1, 2.5, True, "ten"])
 def test_calibration_needs_a_bin(bins: Any) -> None:
-    with pytest.raises(PoseError, match="calibration: bins=.*; a whole number from 1 on"):
+    with pytest.raises(PoseError, match=r"calibration: bins=.*; a whole number from 1 on"):
         one_pose([0.9] * 6, [False] * 6).calibration(bins=bins)

@@ -83,10 +83,12 @@ def test_a_source_given_with_its_choice_is_kept() -> None:
     assert COCO.replace(max_preds=5, sources={"max_preds": "our paper"}).sources == {"max_preds": "our paper"}
 
 
-def test_metrics_of_ranges_that_are_gone_go_too() -> None:
+def test_metrics_of_similarities_and_ranges_that_are_gone_go_too() -> None:
     assert COCO.replace(ranges={"small": (0, 1024)}).metrics == ("AP", "AP@0.50", "AP@0.75", "AR", "AR@0.50", "AR@0.75")
     assert COCO.replace(ranges={"large": (9216, 1e10)}).metrics[3:5] == ("AP[large]", "AR")
     assert "AP[hard]" not in CROWDPOSE.replace(levels={}).metrics
+    assert COCO.replace(thresholds=[0.5, 0.6]).metrics == ("AP", "AP@0.50", "AP[medium]", "AP[large]", "AR", "AR@0.50", "AR[medium]", "AR[large]")
+    assert AKD.replace(thresholds=[0.5]).metrics == ("PCK.technumber@0.1", "PCK.technumber@0.2", "AP", "AP@0.50", "AR", "AR@0.50")
     assert COCO.replace(ranges={}, metrics=["AP[small]"]).metrics == ("AP[small]",), "what the caller names is the caller's"
 
 
@@ -208,6 +210,8 @@ def test_the_block_says_each_range_level_and_part() -> None:
         ({"parts": {"x": {"points": ["nose"], "drop_silent": "no"}}}, "parts.x.drop_silent: 'no'; true or false"),
         ({"parts": {"x": {"names": ["nose"]}}}, "parts.x: .*a table of points, ignored, valid, score, drop_silent"),
         ({"parts": {"x": 3}}, "parts.x: 3; a table of points"),
+        ({"metrics": ["AP@half"]}, "metric: 'AP@half'; written NAME"),
+        ({"metrics": "AP"}, "metrics: 'AP'; a list is needed"),
         ({"name": ""}, "protocol: name ''; a protocol has a name"),
         ({"name": 3}, "protocol: name 3; a protocol has a name"),
     ],
