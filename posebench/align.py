@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posedata.columns import repeats, rows_of
+from posedata.columns import ids_column, repeats, rows_of
 from posedata.dataset import PoseDataset
 from posedata.errors import DataError, brief, first_few
 from posedata.predictions import Predictions
@@ -40,8 +40,8 @@ def align(truth: PoseDataset, pred: Predictions, per_category: bool = True, unkn
         raise DataError("evaluate", f"unknown={brief(repr(unknown))}", f"one of: {', '.join(UNKNOWN)}")
     _require_one_schema(truth, pred)
     _refuse_negative_areas(truth)
-    truth, told = _seen_images(truth, pred)
-    image, renamed = _image_rows(truth, pred)
+    truth, told = _seen_images(truth, pred, unknown)
+    image, renamed = image_rows(truth, pred.image)
     category = _category_rows(truth, pred) if per_category else np.zeros(len(pred), np.intp)
     lost = (image < 0) | (category < 0)
     if lost.any() and unknown == "error":
@@ -63,7 +63,7 @@ def _require_one_schema(truth: PoseDataset, pred: Predictions) -> None:
     raise DataError(
         "evaluate",
         f"predictions of schema {pred.schema.name!r} ({len(pred.schema)} points) against truth of {truth.schema.name!r} ({len(truth.schema)})",
-        "bring both to one: truth.as_schema(...), and posebench.as_schema(predictions, ...) (--as-schema NAME)",
+        "score the points both have with mapping='known' (--mapping known|FILE), or bring the truth to one schema: truth.as_schema(...)",
     )
 
 
@@ -73,30 +73,39 @@ def _refuse_negative_areas(truth: PoseDataset) -> None:
         raise DataError(truth.name, f"negative area in instance {first_few(truth.instances.id[bad], between=', ')}", "correct the file")
 
 
-def _seen_images(truth: PoseDataset, pred: Predictions) -> tuple[PoseDataset, list[str]]:
-    """The truth of the images the model saw, where the header lists them."""
+def _seen_images(truth: PoseDataset, pred: Predictions, unknown: str) -> tuple[PoseDataset, list[str]]:
+    """The truth of the images the model saw, where the header lists them; predictions elsewhere contradict it."""
     listed = pred.header.get("images", "all")
     if listed == "all" or listed is None:
         return truth, []
-    ids = np.asarray(listed) if isinstance(listed, list) else np.zeros(0)
-    rows = rows_of(truth.images.id, ids.astype(object) if ids.dtype.kind == "U" else ids)
-    if not len(rows) or (rows < 0).any():
-        missing = "no ids" if not len(rows) else f"image {first_few(ids[rows < 0], between=', ')}, which the truth lacks"
-        raise DataError("header images", missing, "predictions of another split?")
+    if not isinstance(listed, list) or not listed:
+        raise DataError("predictions header images", brief(repr(listed)), "'all', or a list of image ids")
+    rows, _ = image_rows(truth, ids_column(listed, "predictions header images"))
+    lost = rows < 0
+    if lost.all() or (lost.any() and unknown == "error"):
+        seen = f"{lost.sum():,} of {len(rows):,} name no image of {truth.name!r}: {_ids([i for i, gone in zip(listed, lost, strict=True) if gone])}"
+        raise DataError("predictions header images", seen, "predictions of another split or dataset?")
+    rows = np.unique(rows[~lost])
     if len(rows) == len(truth.images):
         return truth, []
-    kept = truth.take_images(np.unique(rows))
+    own = image_rows(truth, pred.image)[0]
+    beyond = (own >= 0) & ~np.isin(own, rows)
+    if beyond.any():
+        seen = f"{beyond.sum():,} of {len(pred):,} predictions lie on images that the header does not list: {_ids(pred.image[beyond].tolist())}"
+        raise DataError(_first_record(pred, beyond, "image_id"), seen, "correct images in the header, or leave it out for all")
+    kept = truth.take_images(rows)
     return kept, [f"scored on {len(kept.images):,} of {len(truth.images):,} images: those the header of the predictions lists"]
 
 
-def _image_rows(truth: PoseDataset, pred: Predictions) -> tuple[NDArray[np.intp], list[str]]:
-    rows = rows_of(truth.images.id, pred.image)
-    if not len(rows) or (rows >= 0).any() or pred.image.dtype != object:
+def image_rows(truth: PoseDataset, ids: NDArray[Any]) -> tuple[NDArray[np.intp], list[str]]:
+    """Row of the image of each id, -1 for none; file names are the ids where they match and no id does."""
+    rows = rows_of(truth.images.id, ids)
+    if not len(rows) or (rows >= 0).any() or ids.dtype != object:
         return rows, []
     for what, names in _file_names(truth).items():
-        by_name = rows_of(names, pred.image)
+        by_name = rows_of(names, ids)
         if (by_name >= 0).all() and not repeats(names):
-            return by_name, [f"predictions name images by {what}, not by id; {what}s were taken for the ids"]
+            return by_name, [f"predictions name images by {what}, not by id: names were taken for ids"]
     return rows, []
 
 
@@ -112,7 +121,7 @@ def _file_names(truth: PoseDataset) -> dict[str, NDArray[Any]]:
 
 def _category_rows(truth: PoseDataset, pred: Predictions) -> NDArray[np.intp]:
     ids = [c.id for c in truth.categories]
-    texts = any(isinstance(i, str) for i in ids)
+    texts = any(isinstance(i, str) for i in ids)  # ids of one table are of one kind
     table = np.array([*ids, None], object)[:-1] if texts else np.array(ids, np.int64)
     return rows_of(table, pred.category)
 
@@ -124,15 +133,18 @@ def _unknown(truth: PoseDataset, pred: Predictions, image: NDArray[np.intp], cat
     bad = category < 0
     known = first_few([f"{c.id} {c.name}" for c in truth.categories], 3, ", ")
     said = np.unique(pred.category[bad])
-    seen = f"{bad.sum():,} of {len(pred):,} predictions have category {first_few([repr(c) if isinstance(c, str) else c for c in said.tolist()], 3, ', ')}"
+    seen = f"{bad.sum():,} of {len(pred):,} predictions have category {_ids(said.tolist())}"
     return DataError(_first_record(pred, bad, "category_id"), f"{seen}; the truth has {known}", _category_cure(truth, said))
 
 
 def _category_cure(truth: PoseDataset, said: NDArray[Any]) -> str:
     ids = [c.id for c in truth.categories]
-    if said.dtype == object and all(isinstance(i, int) for i in ids):
+    texts = [isinstance(i, str) for i in ids]
+    if said.dtype == object and not any(texts):
         return "category ids are numbers in the truth and text in the predictions: write them as numbers"
-    if said.dtype != object and all(isinstance(i, int) for i in ids):
+    if said.dtype != object and texts and all(texts):
+        return "category ids are text in the truth and numbers in the predictions: write them as text"
+    if said.dtype != object:
         for shift in (1, -1):
             if np.isin(said + shift, ids).all():
                 return f"counted from {'0' if shift == 1 else '1'}? add {shift} to category_id" if shift == 1 else "off by one? subtract 1 from category_id"
@@ -140,17 +152,22 @@ def _category_cure(truth: PoseDataset, said: NDArray[Any]) -> str:
 
 
 def _unknown_images(truth: PoseDataset, pred: Predictions, bad: NDArray[np.bool_]) -> DataError:
-    strangers = pred.image[bad]
-    names = first_few([repr(i) if isinstance(i, str) else i for i in dict.fromkeys(strangers.tolist())], 3, ", ")
-    seen = f"{bad.sum():,} of {len(pred):,} predictions name unknown image ids {names}"
+    where = _first_record(pred, bad, "image_id")
+    seen = f"{bad.sum():,} of {len(pred):,} predictions name unknown image ids {_ids(pred.image[bad].tolist())}"
     if pred.image.dtype != truth.images.id.dtype and len(truth.images):
         mine, theirs = ("text", "numbers") if pred.image.dtype == object else ("numbers", "text")
-        return DataError(
-            _first_record(pred, bad, "image_id"), f"{seen}; ids are {mine} here and {theirs} in the truth ({truth.images.id[0]!r})", f"write them as {theirs}"
-        )
+        cure = f"write them as {theirs}"
+        if mine == "text" and truth.images.file[0] and not all(i.lstrip("-").isdigit() for i in pred.image.tolist()):
+            named = max(int((rows_of(names, pred.image) >= 0).sum()) for names in _file_names(truth).values())
+            cure = f"as file names {named:,} of {len(pred):,} match; write the ids, or file names such as {brief(truth.images.file[0])!r}"
+        return DataError(where, f"{seen}; ids are {mine} here and {theirs} in the truth ({truth.images.id.tolist()[0]!r})", cure)
     if bad.all():
-        return DataError(_first_record(pred, bad, "image_id"), f"{seen}: none is an image of {truth.name!r}", "predictions of another split or dataset?")
-    return DataError(_first_record(pred, bad, "image_id"), seen, "predictions of another split? drop them with --allow-unknown (unknown='drop')")
+        return DataError(where, f"{seen}: none is an image of {truth.name!r}", "predictions of another split or dataset?")
+    return DataError(where, seen, "predictions of another split? drop them with --allow-unknown (unknown='drop')")
+
+
+def _ids(ids: list[Any]) -> str:
+    return first_few([brief(repr(i)) for i in dict.fromkeys(ids)], 3, ", ")
 
 
 def _first_record(pred: Predictions, bad: NDArray[np.bool_], key: str) -> str:

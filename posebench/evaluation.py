@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posedata.dataset import PoseDataset
+from posedata.errors import PoseError, first_few
 from posedata.files import write_bytes
 from posedata.mapping import Mapping as SchemaMapping
 from posedata.predictions import Predictions
@@ -172,6 +173,10 @@ class Evaluation:
         from .suspicions import suspicions
 
         told = [f"no {self.protocol.level_column} on the images: {', '.join(self.protocol.levels)} cannot be told apart"] if self._untold else []
+        for name, part in self.protocol.parts.items():
+            lacking = [p for p in part.points if p not in self.truth.schema.names]
+            if lacking:
+                told.append(f"schema {self.truth.schema.name!r} has no {first_few(lacking, 3, ', ')}: nothing is scored for the part {name!r}")
         return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *self._between_levels, *suspicions(self))))
 
     def block(self) -> str:
@@ -217,13 +222,14 @@ def evaluate(
     schema: Schema | Source | None = None,
     mapping: SchemaMapping | Source | None = None,
     unknown: str = "error",
+    root: Source | None = None,
 ) -> Evaluation:
     """Score predictions against truth: datasets and Predictions, or files and names of datasets.
 
     `protocol` is the dataset's unless given: one of PROTOCOLS, its name, or a TOML file. Without `truth` the header of the
     predictions says what they were made on. `schema` is for files that do not name theirs. `mapping` scores predictions of
     another schema on the points both have: "known", a CSV file, or a Mapping. `unknown="drop"` leaves out predictions of
-    images or categories that the truth lacks.
+    images or categories that the truth lacks. `root` is where datasets lie.
 
     >>> import posedata
     >>> truth = posedata.PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=[[[5, 5, 2]] * 6], area=[100.0])
@@ -233,18 +239,37 @@ def evaluate(
     """
     from .sources import read_both
 
-    known, found = read_both(truth, predictions, schema, mapping is not None)
+    known, found = read_both(truth, predictions, schema, mapping is not None, root)
     rules = protocol_of(known) if protocol is None else load_protocol(protocol)
-    names = rules.metrics if metrics is None else tuple(metrics)
+    names = rules.metrics if metrics is None else _named(metrics)
     for name in names:
         read_metric(name)
-    notes: tuple[str, ...] = ()
+    notes = _elsewhere(known, found)
     if mapping is not None:
         known, found, note = common_points(known, found, mapping)
-        notes = (note,)
+        notes = (*notes, note)
     ev = Evaluation(Workings(align(known, found, rules.per_category, unknown), rules), names, notes)
     ev.workings.problem()  # what cannot be scored is said now, not when the first number is asked for
     return ev
+
+
+def _elsewhere(truth: PoseDataset, pred: Predictions) -> tuple[str, ...]:
+    """A word where the header names another dataset or split than the one that is scored on; a file may be any."""
+    from posedata.catalog import list_datasets
+
+    name, _, rest = truth.name.partition("/") if "/" in truth.name else truth.name.partition(" ")
+    said = {k: pred.header[k] for k in ("dataset", "config", "split") if pred.header.get(k)}
+    parts = {"dataset": name, "config": rest.partition(" ")[0] if "/" in truth.name else None, "split": truth.name.rpartition(" ")[2]}
+    if name not in list_datasets() or not (rest and said) or all(parts[k] in (None, v) for k, v in said.items()):
+        return ()
+    return (f"the header of the predictions names {'/'.join(map(str, said.values()))}; they are scored on {truth.name}",)
+
+
+def _named(metrics: Iterable[str]) -> tuple[str, ...]:
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if not names:
+        raise PoseError("metrics", "none is named", "for instance AP,AR; posebench metrics lists them")
+    return names
 
 
 def protocol_of(truth: PoseDataset) -> Protocol:

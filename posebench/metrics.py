@@ -90,12 +90,20 @@ def measure(workings: Workings, text: str | Spelling, selection: Selection = EVE
 def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Callable[[Workings, Spelling, Selection], Measured]:
     def value(workings: Workings, s: Spelling, selection: Selection) -> Measured:
         t = None if s.at is None else workings.threshold(s.at, canonical(s))
+        if selection.category is not None and s.where == "pooled":
+            selection = _one_of_all(workings, selection, selection.category)
         scored = _selected_scores(workings, s.where, selection)
-        c = selection.category if workings.protocol.per_category and s.where != "pooled" else None
+        c = selection.category
         truths = scored.truths.sum() if c is None else scored.truths[c : c + 1].sum()
         return Measured(pick(scored, t, c), round(float(truths)))
 
     return value
+
+
+def _one_of_all(workings: Workings, selection: Selection, category: int) -> Selection:
+    """A category where all are one: truths of the others are ignored."""
+    mine = workings.aligned.truth.instances.category == category
+    return replace(selection, category=None, truths=mine if selection.truths is None else mine & selection.truths, made={})
 
 
 def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posedata.errors import PoseError, brief
 from posedata.similarity import keypoint_similarity
 
 from .curve import Ranking
@@ -98,14 +99,18 @@ def _share(part: float, whole: float) -> float:
 def _counted(workings: Workings, similarity: float, where: str) -> tuple[Floats, NDArray[np.bool_], int]:
     """(scores, found a truth that counts) of the predictions that count, best first, and the truths."""
     t = workings.threshold(similarity, "similarity")
+    workings.require_where(where, "where")
+    if not workings.has_part(where):
+        return np.zeros(0), np.zeros(0, bool), 0
     scores, hits, truths = [], [], 0
-    problem = workings.problem(where)
+    problem, level = workings.problem(where), workings.level_weights(where)
+    inside = np.ones(len(problem.rank), bool) if level is None else level > 0
     for ranking in workings.ranked(where):
         hit, idle = _marks(ranking, t)
-        counts = ~idle
+        counts = ~idle & inside[ranking.image]
         scores.append(problem.pred_score[ranking.order][counts])
         hits.append(hit[counts])
-        truths += len(ranking.truth_image)
+        truths += int(inside[ranking.truth_image].sum())
     score, hit = np.concatenate(scores), np.concatenate(hits)
     order = np.argsort(-score, kind="stable")
     return score[order], hit[order], truths
@@ -201,6 +206,8 @@ def calibration(workings: Workings, bins: int = 10, good: float = 0.5) -> dict[s
     `error` is the expected calibration error: the mean distance of the two, weighted by n. Confidences beyond 0 and 1 are no
     probabilities; then it is NaN.
     """
+    if not isinstance(bins, int) or isinstance(bins, bool) or bins < 1:
+        raise PoseError("calibration", f"bins={brief(repr(bins))}", "a whole number from 1 on")
     found = _found(workings)
     said = found.labelled & ~found.absent
     confidence, right = found.confidence[said], found.similarity[said] >= good

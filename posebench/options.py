@@ -39,10 +39,6 @@ def source_of(truth: str | None, dataset: str | None, config: str | None, split:
         raise PoseError("--config and --split", "given without --dataset", "name the dataset: --dataset ID")
     if not dataset:
         return truth
-    from posedata.catalog import entry, load_split
+    from .sources import catalogued
 
-    known = entry(dataset)
-    chosen = config or next(iter(known.splits))
-    if not split:
-        raise PoseError(f"--dataset {dataset}", "no split", f"add --split, one of: {', '.join(known.splits.get(chosen, ()))}")
-    return load_split(dataset, chosen, split, root)
+    return catalogued(dataset, config, split, root)

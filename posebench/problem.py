@@ -93,6 +93,9 @@ def prepare(aligned: Aligned, protocol: Protocol, part: Part | None = None, pool
     labelled = own.labelled[:, columns]
     ignored = _ignored(truth, labelled, protocol.ignored if part is None else part.ignored) | ~_valid(truth, part)
     area, area_used, warnings = truth_areas(truth, protocol, ~ignored)
+    hollow = ~ignored & ~labelled.any(1)
+    if every and hollow.any():
+        warnings.append(f"{hollow.sum():,} truths count by their num_keypoints though no point is labelled; only their box is compared")
     score = _scores(pred, part)
     one = pooled or not protocol.per_category
     pred_category = np.zeros(len(pred), np.intp) if one else aligned.category
@@ -184,16 +187,17 @@ def _ignored(truth: PoseDataset, labelled: NDArray[np.bool_], rule: str) -> NDAr
 def sigma_table(truth: PoseDataset, protocol: Protocol) -> NDArray[np.float64]:
     """(C, K) sigmas by category: the protocol's where it names them, else the truth's."""
     table = truth.sigmas.copy()
-    names = {c.name: row for row, c in enumerate(truth.categories)}
+    where = f"protocol {protocol.name!r} sigmas"
+    names = [c.name for c in truth.categories]
     for key, value in protocol.sigmas.items():
-        if isinstance(value, Mapping):
-            if key not in names:
-                raise PoseError(f"protocol {protocol.name!r} sigmas", f"no category {key!r}", did_you_mean(key, names))
-            for point, sigma in value.items():
-                table[names[key], truth.schema.index(point)] = sigma
-        else:
-            column = truth.schema.index(key)
-            table[:, column] = np.where(np.isnan(table[:, column]), np.nan, value)
+        mine = [row for row, name in enumerate(names) if name == key] if isinstance(value, Mapping) else list(range(len(names)))
+        if isinstance(value, Mapping) and not mine:
+            raise PoseError(where, f"no category {key!r}", did_you_mean(key, names))
+        for point, sigma in (value if isinstance(value, Mapping) else {key: value}).items():
+            if point not in truth.schema.names:
+                raise PoseError(where, f"no keypoint {point!r} in schema {truth.schema.name!r}", did_you_mean(point, truth.schema.names))
+            column = truth.schema.index(point)
+            table[mine, column] = np.where(np.isnan(table[mine, column]), np.nan, sigma)
     return table
 
 
@@ -211,19 +215,25 @@ def truth_areas(truth: PoseDataset, protocol: Protocol, counted: NDArray[np.bool
     """(N,) areas by the protocol's rule; where the file has none, by the next rule that it allows, and words that say so."""
     rule = protocol.truth_area
     said: list[str] = []
+    boxed = ~np.isnan(truth.instances.bbox).any(1)
     if rule == "recorded" and len(truth) and np.isnan(truth.instances.area).all():
         rule = ".53 box"
-        said.append("no area in the truth: .53 of the box stands in; numbers are not comparable with those of recorded areas")
-    if rule in ("box", ".53 box") and len(truth) and np.isnan(truth.instances.bbox).any(1).all():
+        if boxed.any():
+            said.append("no area in the truth: .53 of the box stands in; numbers are not comparable with those of recorded areas")
+    if rule in ("box", ".53 box") and len(truth) and not boxed.any():
+        what = "neither area nor box" if rule != protocol.truth_area else "no box"
         rule = "extent"
-        said.append("no box in the truth: the extent of the labelled points stands in for the area")
+        said.append(f"{what} in the truth: the extent of the labelled points stands in for the area; numbers are not comparable with those of others")
     area = _AREAS[rule](truth)
     missing = np.isnan(area) & counted
     if missing.any():
         what = "area" if rule == "recorded" else "bbox"
-        cure = "fill it in, or choose another rule: truth_area = '.53 box' or 'extent' in the protocol"
+        rules = [r for r in (".53 box", "extent") if not (np.isnan(_AREAS[r](truth)) & counted).any()]
+        cure = f"fill it in, or choose another rule in the protocol: truth_area = {' or '.join(map(repr, rules))}"
         raise DataError(
-            truth.name, f"no {what} in {missing.sum():,} of {len(truth):,} truths, the first with id {first_few(truth.instances.id[missing], 3, ', ')}", cure
+            truth.name,
+            f"no {what} in {missing.sum():,} of {len(truth):,} truths, the first with id {first_few(truth.instances.id[missing].tolist(), 3, ', ')}",
+            cure,
         )
     return np.nan_to_num(area), f"{rule}, for the truth has none by the rule" if said else "", said
 

@@ -16,6 +16,8 @@ import numpy as np
 from posedata.errors import FormatError, PoseError, brief, did_you_mean, first_few
 from posedata.tables import AREA_SHARE
 
+from .spelling import Spelling, spelled
+
 __all__ = ["ABSENT", "IGNORED", "INTERPOLATIONS", "OKS_THRESHOLDS", "PREDICTION_AREAS", "TRUTH_AREAS", "Part", "Protocol"]
 
 OKS_THRESHOLDS = tuple(np.linspace(0.5, 0.95, 10).tolist())
@@ -69,12 +71,11 @@ class Part:
     """Leave out predictions whose confidence is 0 or less at every point of the part."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "points", tuple(self.points))
-        if not self.points or not all(isinstance(p, str) for p in self.points):
-            raise PoseError("part", f"points {brief(repr(self.points))}", "names of the schema are needed")
-        if len(set(self.points)) < len(self.points):
-            raise PoseError("part", f"points {brief(repr(self.points))}", "each point once")
+        object.__setattr__(self, "points", _tuple("part", "points", self.points))
+        if not self.points or not all(isinstance(p, str) for p in self.points) or len(set(self.points)) < len(self.points):
+            raise PoseError("part.points", brief(repr(self.points)), "names of the schema are needed, each once")
         _require_word("part", "ignored", self.ignored)
+        _require_text("part", valid=self.valid, score=self.score)
         if not isinstance(self.drop_silent, bool):
             raise PoseError("part.drop_silent", brief(repr(self.drop_silent)), "true or false")
 
@@ -140,6 +141,10 @@ class Protocol:
             raise PoseError(f"{where}.per_category", brief(repr(self.per_category)), "true or false")
         for name in _WORDS:
             _require_word(where, name, getattr(self, name))
+        _require_text(where, level_column=self.level_column, **{f"notes[{i}]": note for i, note in enumerate(self.notes)})
+        _require_text(where, **{f"sources.{k}": v for k, v in self._table(where, "sources").items()})
+        for metric in self.metrics:
+            spelled(metric)
         self._refuse_collisions(where)
         check_sigmas(where, self._table(where, "sigmas"))
 
@@ -148,20 +153,29 @@ class Protocol:
         twice = [n for n in names if names.count(n) > 1]
         if twice:
             raise PoseError(where, f"{twice[0]!r} names two things", "ranges, levels, parts and 'pooled' share one spelling, AP[NAME]: rename one")
-        odd = [n for n in names if not n or not set(n) <= _NAME_LETTERS]
+        odd = [n for n in names if not n or n != n.strip() or not set(n) <= _NAME_LETTERS]
         if odd:
             raise PoseError(where, f"name {brief(repr(odd[0]))}", "letters, digits, '-', '_', '.' and blanks stand between the brackets of AP[NAME]")
 
     def replace(self, **changes: Any) -> Protocol:
-        """The protocol with some choices made otherwise; its name says so unless `name` is among them."""
+        """The protocol with some choices made otherwise; its name says so unless `name` is among them.
+
+        Metrics of similarities, ranges, levels and parts that are gone go with them, unless `metrics` is among the changes.
+        """
         unknown = [k for k in changes if k not in _FIELDS]
         if unknown:
             raise PoseError(f"protocol {self.name!r}", f"no field {unknown[0]!r}", did_you_mean(unknown[0], _FIELDS))
         new = replace(self, **changes)
+        metrics = new.metrics if "metrics" in changes else tuple(m for m in new.metrics if self._has(spelled(m)) <= new._has(spelled(m)))
         changed = [k for k in changes if k not in ("name", "metrics", "notes", "sources") and getattr(new, k) != getattr(self, k)]
         sources = {k: v for k, v in new.sources.items() if k not in changed or "sources" in changes}
         name = new.name if "name" in changes or not changed else f"{self.name}, changed: {', '.join(changed)}"
-        return replace(new, name=name, sources=sources)
+        return replace(new, name=name, sources=sources, metrics=metrics)
+
+    def _has(self, s: Spelling) -> bool:
+        """Whether there is what a metric names between its brackets, and the similarity of AP and AR."""
+        at = s.name not in ("AP", "AR") or s.at is None or any(math.isclose(s.at, t) for t in self.thresholds)
+        return at and s.where in ("", "pooled", *self.ranges, *self.levels, *self.parts)
 
     @property
     def fingerprint(self) -> str:
@@ -223,7 +237,7 @@ def protocol_from_dict(values: Any, where: str, known: Mapping[str, Protocol]) -
     if not isinstance(values, dict):
         raise FormatError(where, f"{brief(repr(values))} where a table is needed", f"its fields: {', '.join(_FIELDS)}")
     base = values.get("base", "coco")
-    if base not in known:
+    if not isinstance(base, str) or base not in known:
         raise FormatError(f"{where} base", f"no protocol {brief(repr(base))}", did_you_mean(str(base), known))
     unknown = [k for k in values if k not in (*_FIELDS, "base")]
     if unknown:
@@ -246,11 +260,11 @@ def read_protocol(path: str | Path, known: Mapping[str, Protocol]) -> Protocol:
     return protocol_from_dict(values, str(path), known)
 
 
-def check_sigmas(where: str, sigmas: Mapping[str, Any]) -> None:
+def check_sigmas(where: str, sigmas: Mapping[str, Any], of_category: bool = False) -> None:
     """Refuse what is no tolerance."""
     for name, value in sigmas.items():
-        if isinstance(value, Mapping):
-            check_sigmas(f"{where} {name!r}", value)
+        if isinstance(value, Mapping) and not of_category:
+            check_sigmas(f"{where} {name!r}", value, of_category=True)
         elif not _is_number(value) or not 0 < value < 1:
             raise PoseError(f"{where}.sigmas.{name}", brief(repr(value)), "a sigma lies between 0 and 1 (COCO's nose: 0.026)")
 
@@ -258,7 +272,10 @@ def check_sigmas(where: str, sigmas: Mapping[str, Any]) -> None:
 def _part(where: str, name: str, value: Any) -> Part:
     if not isinstance(value, Mapping) or not set(value) <= {f.name for f in fields(Part)}:
         raise PoseError(f"{where}.parts.{name}", brief(repr(value)), f"a table of {', '.join(f.name for f in fields(Part))}")
-    return Part(**value)
+    try:
+        return Part(**{"points": (), **value})
+    except PoseError as e:
+        raise PoseError(f"{where}.parts.{name}{e.where.removeprefix('part')}", e.seen, e.cure) from None
 
 
 def _bounds(where: str, table: str, name: str, value: Any) -> tuple[float, float]:
@@ -276,8 +293,14 @@ def _tuple(where: str, name: str, value: Any) -> tuple[Any, ...]:
 
 
 def _require_word(where: str, name: str, value: Any) -> None:
-    if value not in _WORDS[name]:
+    if not isinstance(value, str) or value not in _WORDS[name]:
         raise PoseError(f"{where}.{name}", brief(repr(value)), did_you_mean(str(value), _WORDS[name]))
+
+
+def _require_text(where: str, **values: Any) -> None:
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise PoseError(f"{where}.{name}", brief(repr(value)), "text is needed")
 
 
 def _is_number(value: Any, infinite: bool = False) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from posedata.errors import FormatError, did_you_mean
+from posedata.errors import FormatError, PoseError, brief, did_you_mean
 from posedata.schemas import COCO17, FOOT6
 
 from .protocol import Part, Protocol, read_protocol
@@ -114,7 +114,13 @@ AKD = COCO.replace(
         "PCK.technumber is that of the set's authors: all points, hidden ones too, within a share of the diagonal around them.",
         "The files have neither box nor area; AP takes the extent of the points, and sigmas borrowed from other sets.",
     ),
-    sources={"metrics": "TechNumber/pytorch_animal_pose_estimation, metrics", "thresholds": _PYCOCOTOOLS, "max_preds": _PYCOCOTOOLS},
+    sources={
+        "metrics": "TechNumber/pytorch_animal_pose_estimation, metrics",
+        "thresholds": _PYCOCOTOOLS,
+        "max_preds": _PYCOCOTOOLS,
+        "truth_area": "ours: the files have neither area nor box",
+        "ignored": "ours: the files have no num_keypoints",
+    },
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({
@@ -132,6 +138,8 @@ def load_protocol(protocol: Protocol | str | Path) -> Protocol:
     """A protocol: one given, one by its name, or one from a TOML or JSON file."""
     if isinstance(protocol, Protocol):
         return protocol
+    if not isinstance(protocol, str | Path):
+        raise PoseError("protocol", brief(repr(protocol)), f"a Protocol, a file, or one of: {', '.join(PROTOCOLS)}")
     if str(protocol) in PROTOCOLS:
         return PROTOCOLS[str(protocol)]
     if isinstance(protocol, Path) or Path(protocol).suffix in (".toml", ".json"):

@@ -35,6 +35,7 @@ def evaluated(predictions: Sequence[str], options: Mapping[str, Any], metrics: S
         schema=options["schema"],
         mapping=options["mapping"],
         unknown="drop" if options["allow_unknown"] else "error",
+        root=options["root"],
     )
 
 
@@ -42,7 +43,7 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
     """Score, print, write; exit 1 where a floor is not reached."""
     floors = [_floor(text) for text in options["floors"]]
     _check_suffix(options["out"])
-    names = [n.strip() for n in options["metrics"].split(",") if n.strip()] if options["metrics"] else None
+    names = None if options["metrics"] is None else [n.strip() for n in options["metrics"].split(",") if n.strip()]
     ev = evaluated(predictions, options, names)
     tables = {by: ev.slices(by, names) for by in options["by"]}
     below = [(name, floor, ev[name]) for name, floor in floors if not ev[name] >= floor]
@@ -61,7 +62,7 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
         say(f"written to {options['out']}", quiet or as_json)
     emit(values, "\n\n".join(text), as_json)
     for name, floor, value in below:
-        say(f"{name} is {_shown(value)}, below {floor:g}", as_json)
+        say(f"{name} is unknown, for there is no truth; {floor:g} is asked" if math.isnan(value) else f"{name} is {value:.6g}, below {floor:g}", as_json)
     if below:
         sys.exit(1)
 
@@ -88,10 +89,6 @@ def _plain(label: Any, measured: Mapping[str, Measured]) -> dict[str, Any]:
 
 def _or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
-
-
-def _shown(value: float) -> str:
-    return "unknown: there is no truth" if math.isnan(value) else f"{value:.6g}"
 
 
 def _write(out: str, values: Mapping[str, Any], tables: Mapping[str, Sequence[tuple[Any, Mapping[str, Measured]]]]) -> None:

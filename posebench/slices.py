@@ -50,6 +50,8 @@ class Kind:
 
 def slices_of(workings: Workings, by: str) -> list[Slice]:
     """The slices of one kind: of SLICES, or by a column of the truth or of its images."""
+    if not isinstance(by, str):
+        raise PoseError(f"by={brief(repr(by))}", "a name is needed", did_you_mean(str(by), slice_names(workings)))
     if by in SLICES:
         return list(SLICES[by].slices(workings))
     truth = workings.aligned.truth
@@ -59,7 +61,7 @@ def slices_of(workings: Workings, by: str) -> list[Slice]:
         return [Slice(label, Selection(images=mask.astype(np.float64))) for label, mask in _values(truth.images.meta[by])]
     if by in _ALIASES:
         return slices_of(workings, _ALIASES[by])
-    raise PoseError(f"by={brief(repr(by))}", "no such column", did_you_mean(str(by), slice_names(workings)))
+    raise PoseError(f"by={brief(repr(by))}", "no such column", did_you_mean(by, slice_names(workings)))
 
 
 def slice_names(workings: Workings) -> list[str]:
@@ -78,14 +80,14 @@ def sliced(workings: Workings, by: str, metrics: Sequence[str]) -> list[tuple[An
 
 def default_metrics(by: str) -> tuple[str, ...]:
     """What is shown where nobody says."""
-    return _POINTS if by in SLICES and SLICES[by].only_points else ("AP", "AR")
+    return _POINTS if isinstance(by, str) and by in SLICES and SLICES[by].only_points else ("AP", "AR")
 
 
 _POINTS = ("PCK@0.1", "PCK@0.2")
 
 
 def _require_fitting(by: str, s: Spelling) -> None:
-    if by in SLICES and SLICES[by].only_points and not METRICS[s.name].per_keypoint:
+    if isinstance(by, str) and by in SLICES and SLICES[by].only_points and not METRICS[s.name].per_keypoint:
         points = [name for name, m in METRICS.items() if m.per_keypoint]
         raise PoseError(f"by={by!r}", f"{s.name} is a number of whole poses", f"a visibility is one of single points: {', '.join(points)}")
 
@@ -202,7 +204,8 @@ def _values(column: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:
     if len(numbers) <= _FEW:
         yield from ((v.item(), column == v) for v in numbers)
         return
-    ends = np.unique(np.quantile(known, (0, 0.25, 0.5, 0.75, 1)))
+    ends = np.unique(np.quantile(known, (0, 0.25, 0.5, 0.75, 1), method="inverted_cdf"))  # ends that occur, also where some are infinite
+    digits = next((d for d in range(6, 17) if len({f"{e:.{d}g}" for e in ends}) == len(ends)), 17)
     for low, high in pairwise(ends.tolist()):
         last = high == ends[-1]
-        yield f"{low:g} to {high:g}", (column >= low) & ((column <= high) if last else (column < high))
+        yield f"{low:.{digits}g} to {high:.{digits}g}", (column >= low) & ((column <= high) if last else (column < high))

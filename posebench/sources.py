@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from posedata.dataset import PoseDataset
-from posedata.errors import PoseError, brief
+from posedata.errors import FormatError, PoseError, brief
 from posedata.formats.anything import read
 from posedata.formats.results import read_predictions
 from posedata.predictions import Predictions
@@ -18,7 +19,11 @@ Source = str | Path
 
 
 def read_both(
-    truth: PoseDataset | Source | None, predictions: Predictions | Source | Sequence[Source], schema: Schema | Source | None = None, foreign: bool = False
+    truth: PoseDataset | Source | None,
+    predictions: Predictions | Source | Sequence[Source],
+    schema: Schema | Source | None = None,
+    foreign: bool = False,
+    root: Source | None = None,
 ) -> tuple[PoseDataset, Predictions]:
     """Truth and predictions, read where they are files.
 
@@ -27,22 +32,46 @@ def read_both(
     if isinstance(truth, PoseDataset):
         known = truth
     elif truth is not None:
-        known = read(truth, schema=None if foreign else schema)
+        known = read(truth, schema=None if foreign else schema, root=root)
     else:
         found = predictions if isinstance(predictions, Predictions) else read_predictions(predictions, schema)
-        return truth_of(found), found
+        return truth_of(found, root), found
     if isinstance(predictions, Predictions):
         return known, predictions
-    return known, read_predictions(predictions, schema) if foreign else read_predictions(predictions, known.schema, known.categories)
+    return known, read_predictions(predictions, schema) if foreign else _read_as(predictions, known)
 
 
-def truth_of(pred: Predictions) -> PoseDataset:
-    """The dataset that the header of the predictions names."""
-    header = pred.header
-    if not header.get("dataset"):
-        raise PoseError("predictions", "no header says what they were made on", "name the truth: --dataset ID --split S, or --truth FILE")
-    parts = [str(header[k]) for k in ("dataset", "config", "split") if header.get(k)]
+def _read_as(predictions: Source | Sequence[Source], truth: PoseDataset) -> Predictions:
+    """Predictions of the truth's schema, or of the one their header names: `align` says what to do about two."""
     try:
-        return read("/".join(parts))
+        return read_predictions(predictions, truth.schema, truth.categories)
+    except FormatError:
+        with suppress(FormatError):
+            return read_predictions(predictions)
+        raise
+
+
+def truth_of(pred: Predictions, root: Source | None = None) -> PoseDataset:
+    """The dataset that the header of the predictions names; never a path, for a file of others does not choose what is read here."""
+    said = {k: pred.header.get(k) for k in ("dataset", "config", "split")}
+    for key, value in said.items():
+        if value is not None and not isinstance(value, str):
+            raise PoseError(f"predictions header {key}", brief(repr(value)), "a name is needed")
+    if not said["dataset"]:
+        raise PoseError("predictions", "no header says what they were made on", "name the truth: --dataset ID --split S, or --truth FILE")
+    try:
+        return catalogued(said["dataset"], said["config"], said["split"], root)
     except PoseError as e:
-        raise PoseError(f"predictions header names {brief('/'.join(parts))!r}: {e.where}", e.seen, e.cure) from None
+        named = "/".join(v for v in said.values() if v)
+        raise PoseError(f"predictions header names {brief(named)!r}: {e.where}", e.seen, e.cure) from None
+
+
+def catalogued(dataset: str, config: str | None, split: str | None, root: Source | None = None) -> PoseDataset:
+    """A split of a dataset of the catalogue; its first configuration unless one is named."""
+    from posedata.catalog import entry, load_split
+
+    known = entry(dataset)
+    chosen = config or next(iter(known.splits))
+    if not split:
+        raise PoseError(dataset, "no split is named", f"--split, one of: {', '.join(known.splits.get(chosen, ()))}")
+    return load_split(dataset, chosen, split, root)

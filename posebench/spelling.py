@@ -27,7 +27,7 @@ class Spelling:
 
     def written(self, digits: int | None = None) -> str:
         """The canonical spelling; similarities have two decimals, other thresholds as many as they need."""
-        at = "" if self.at is None else f"@{self.at:g}" if digits is None or round(self.at, digits) != self.at else f"@{self.at:.{digits}f}"
+        at = "" if self.at is None else f"@{self.at:g}" if digits is None or abs(round(self.at, digits) - self.at) > 1e-6 else f"@{self.at:.{digits}f}"
         return f"{self.name}{'.' * bool(self.variant)}{self.variant}{at}{f'[{self.where}]' if self.where else ''}"
 
 

@@ -110,7 +110,7 @@ class Workings:
         name, meta = self.protocol.level_column, self.aligned.truth.images.meta
         if name not in meta or meta[name].dtype.kind not in "biuf":
             have = ", ".join(meta) or "none"
-            raise PoseError(f"protocol {self.protocol.name!r}", f"its levels need a column {name!r} of numbers on the images", f"the truth has: {have}")
+            raise PoseError(f"truth {self.aligned.truth.name!r}", f"levels need a column {name!r} of numbers on the images", f"it has: {have}")
         return np.asarray(meta[name], np.float64)
 
     def is_where(self, where: str) -> bool:

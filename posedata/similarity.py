@@ -92,13 +92,14 @@ def _by_value(values: NDArray[np.intp]) -> list[tuple[int, Rows]]:
 def extent_area(xy: Floats, known: NDArray[np.bool_]) -> Floats:
     """(M,) width x height of the smallest box around the known points; 0 without any. xy (M, K, 2), known (M, K)."""
     size = np.zeros((2, len(xy)))
-    for start in range(0, len(xy) if xy.shape[1] else 0, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        # points first: numpy then compares whole rows, six times faster than a few numbers at a time
-        points, seen = np.ascontiguousarray(xy[rows].transpose(1, 2, 0)), known[rows].T[:, None]
-        low, high = (points, points) if seen.all() else (np.where(seen, points, np.inf), np.where(seen, points, -np.inf))
-        size[:, rows] = np.maximum(high.max(0) - low.min(0), 0)
-    return np.asarray(size[0] * size[1])
+    with np.errstate(over="ignore", invalid="ignore"):  # a pose that is nowhere may be of any size
+        for start in range(0, len(xy) if xy.shape[1] else 0, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            # points first: numpy then compares whole rows, six times faster than a few numbers at a time
+            points, seen = np.ascontiguousarray(xy[rows].transpose(1, 2, 0)), known[rows].T[:, None]
+            low, high = (points, points) if seen.all() else (np.where(seen, points, np.inf), np.where(seen, points, -np.inf))
+            size[:, rows] = np.maximum(high.max(0) - low.min(0), 0)
+        return np.asarray(size[0] * size[1])
 
 
 def box_iou(a: Floats, b: Floats) -> Floats:

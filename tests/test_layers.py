@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scored import annotations, results, written
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("posedata", "posebench", "baselines")
 FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
@@ -101,6 +103,17 @@ def loaded_after(statement: str) -> set[str]:
 )
 def test_a_fresh_interpreter_loads_nothing_heavy(statement: str) -> None:
     assert not loaded_after(statement) & set(FORBIDDEN_AT_IMPORT)
+
+
+def test_the_command_evaluate_loads_nothing_heavy(tmp_path: Path) -> None:
+    truth = annotations()
+    paths = [str(p) for p in written(tmp_path, truth, results(truth))]
+    said = f"{paths[1]!r}, '--truth', {paths[0]!r}, '--by', 'size', '--by', 'keypoint', '--json'"
+    code = f"import sys; sys.argv = ['posebench', 'evaluate', {said}]\nfrom posebench.cli import main\ntry: main()\nexcept SystemExit: sys.stdout.write('\\n')"
+    loaded = loaded_after(code)
+    assert '{"AP":' in loaded, "the command has run"
+    assert {"numpy", "click", "msgspec", "posebench"} <= loaded
+    assert not loaded & set(FORBIDDEN_AT_IMPORT)
 
 
 def test_the_fresh_interpreter_test_can_fail() -> None:
