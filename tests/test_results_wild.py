@@ -164,7 +164,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         [row(score=None), row(keypoints=FLAT[:3])],
         "r.json: 2 faults: $[0].score: null where a number is needed; $[1].keypoints: 3 numbers where 12 are needed",
     ),
-    "NaN": (b'[{"image_id": 1, "keypoints": [1, NaN], "score": 1}]', "r.json $ $[0].keypoints[1] is NaN: 1 values that are NaN or infinite; JSON has no such numbers; an unlabelled point is 0, 0, 0"),
+    "NaN": (b'[{"image_id": 1, "keypoints": [1, NaN], "score": 1}]', "r.json $[0].keypoints[1] is NaN: 1 values that are NaN or infinite; JSON has no such numbers; an unlabelled point is 0, 0, 0"),
     "out of range": ([row(keypoints=[2.0**53, *FLAT[1:]])], "r.json $[0].keypoints: 9.0072e+15 is out of range; numbers stay below 2**53, where floats are exact"),
     "nothing but a number": (5, "r.json $: a whole number where a list is needed; see docs/formats.md for the form"),
 }  # fmt: skip
