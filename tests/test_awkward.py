@@ -540,6 +540,28 @@ def test_a_mapping_that_is_nowhere_is_refused(tmp_path: Path, mapping: str) -> N
         posebench.evaluate(*across(tmp_path), mapping=mapping)
 
 
+@pytest.mark.parametrize(
+    ("truth", "found", "words"),
+    [
+        (3, "p.json", "evaluate: truth: 3; files, the name of a dataset"),
+        ("t.json", 3, "evaluate: predictions: 3; files"),
+        ("t.json", None, "evaluate: predictions: None; files"),
+        ("t.json", b"p.json", "evaluate: predictions: b'p.json'; files"),
+        ("t.json", [3], "evaluate: predictions: 3; files"),
+        ("t.json", [], "t.json: no such file"),
+        (None, "p.json", "p.json: no such file"),
+    ],
+)
+def test_what_is_no_source_is_refused(truth: Any, found: Any, words: str) -> None:
+    with pytest.raises(PoseError, match=words):
+        posebench.evaluate(truth, found)
+
+
+def test_what_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PoseError, match="evaluate: mapping: 3; 'known', a CSV file, or a Mapping"):
+        posebench.evaluate(*across(tmp_path), mapping=3)  # type: ignore[arg-type]
+
+
 def test_a_part_whose_points_the_truth_lacks_is_empty_and_named(tmp_path: Path) -> None:
     ev = scored(tmp_path, schema="foot6", protocol="coco_foot")
     assert ev["AP[foot]"] == ev["AP"] == pytest.approx(1, abs=1e-12)
