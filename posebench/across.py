@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from posedata.dataset import PoseDataset
-from posedata.errors import DataError, first_few
+from posedata.errors import DataError, brief, first_few
 from posedata.mapping import LABELS, Mapping, mapping_between, read_mapping
 from posedata.predictions import Predictions
 
@@ -39,6 +39,8 @@ def common_points(truth: PoseDataset, pred: Predictions, mapping: Mapping | str 
 def _mapping(truth: PoseDataset, pred: Predictions, mapping: Mapping | str | Path) -> Mapping:
     if isinstance(mapping, Mapping):
         table = mapping
+    elif not isinstance(mapping, str | Path):
+        raise DataError("evaluate: mapping", brief(repr(mapping)), "'known', a CSV file, or a Mapping")
     elif str(mapping) == "known":
         table = mapping_between(pred.schema, truth.schema)
     else:

@@ -84,7 +84,7 @@ def _boxes_of_area(boxes: Any, points: Any) -> list[list[float]]:
 
 
 def _flat(points: Any) -> list[list[float]]:
-    return points.reshape(len(points), -1).tolist()
+    return points.reshape(len(points), int(np.prod(points.shape[1:]))).tolist()
 
 
 def _nothing(truth: dict[str, Any]) -> COCO:

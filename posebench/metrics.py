@@ -89,6 +89,8 @@ def measure(workings: Workings, text: str | Spelling, selection: Selection = EVE
 
 def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Callable[[Workings, Spelling, Selection], Measured]:
     def value(workings: Workings, s: Spelling, selection: Selection) -> Measured:
+        if s.variant:
+            return _poseval(workings, s, selection)
         t = None if s.at is None else workings.threshold(s.at, canonical(s))
         if selection.category is not None and s.where == "pooled":
             selection = _one_of_all(workings, selection, selection.category)
@@ -104,6 +106,14 @@ def _one_of_all(workings: Workings, selection: Selection, category: int) -> Sele
     """A category where all are one: truths of the others are ignored."""
     mine = workings.aligned.truth.instances.category == category
     return replace(selection, category=None, truths=mine if selection.truths is None else mine & selection.truths, made={})
+
+
+def _poseval(workings: Workings, s: Spelling, selection: Selection) -> Measured:
+    """PoseTrack's mean over joints, which has a matching of its own."""
+    if s.where or selection is not EVERYTHING:
+        raise PoseError(f"metric {canonical(s)!r}", "poseval's AP has no slices, ranges or parts", f"ask for it by itself: {s.name}.{s.variant}")
+    joints = distances.poseval_ap(workings.aligned, 0.5 if s.at is None else s.at)
+    return Measured(joints.mean, int(joints.n.sum()))
 
 
 def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:
@@ -204,6 +214,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType({
             "average precision of whole poses, by object keypoint similarity",
             "mean over categories, thresholds and recalls of the highest precision at that recall or beyond",
             _of_scores(Scores.ap),
+            variants={"poseval": "PoseTrack's: mean over joints of each one's AP, poses assigned by PCKh at .5 of the head (or @ of it); n counts points"},
         ),
         Metric(
             "AR",

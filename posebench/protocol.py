@@ -283,6 +283,8 @@ def _bounds(where: str, table: str, name: str, value: Any) -> tuple[float, float
     low, high = (-math.inf if ends[0] is None else ends[0], math.inf if ends[1] is None else ends[1]) if len(ends) == 2 else (math.nan, math.nan)
     if not (_is_number(low, True) and _is_number(high, True) and low < high):
         raise PoseError(f"{where}.{table}.{name}", brief(repr(value)), "two numbers, the lower first")
+    if table == "ranges" and (high <= 0 or -math.inf < low < 0):
+        raise PoseError(f"{where}.{table}.{name}", brief(repr(value)), "areas are 0 or more")
     return float(low), float(high)
 
 

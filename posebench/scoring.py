@@ -84,6 +84,7 @@ def _check_suffix(out: str | None) -> None:
 
 
 def _plain(label: Any, measured: Mapping[str, Measured]) -> dict[str, Any]:
+    label = str(label) if isinstance(label, float) and not math.isfinite(label) else label  # JSON has no infinity
     return {"value": label, "metrics": {k: _or_null(m.value) for k, m in measured.items()}, "n": {k: m.n for k, m in measured.items()}}
 
 

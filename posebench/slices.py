@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
+from posedata.progress import bar
 from posedata.similarity import box_iou
 
 from .metrics import METRICS, Measured, canonical, measure, read_metric
@@ -26,6 +27,8 @@ SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**
 """COCO's ends, each area in one band: the lower end belongs to it."""
 OVERLAP = 0.1
 """Box overlap from which another truth crowds one (coco-analyze)."""
+_MANY = 100_000
+"""Predictions from which a person waits."""
 _FEW = 20
 """A column of more different numbers is cut into quarters."""
 
@@ -75,7 +78,12 @@ def sliced(workings: Workings, by: str, metrics: Sequence[str]) -> list[tuple[An
     wanted = [read_metric(m) for m in metrics]
     for s in wanted:
         _require_fitting(by, s)
-    return [(each.label, {canonical(s): measure(workings, s, each.selection) for s in wanted}) for each in slices_of(workings, by)]
+    slices, rows = slices_of(workings, by), []
+    with bar(f"by {by}", len(slices) if len(workings.aligned.pred) > _MANY else 0) as advance:
+        for each in slices:
+            rows.append((each.label, {canonical(s): measure(workings, s, each.selection) for s in wanted}))
+            advance(1)
+    return rows
 
 
 def default_metrics(by: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from posedata.dataset import PoseDataset
 from posedata.errors import FormatError, PoseError, brief
@@ -29,6 +30,10 @@ def read_both(
 
     Predictions without a header follow `schema`, else the truth's; with `foreign` only what their header or `schema` says.
     """
+    _require_source(truth, "truth", PoseDataset, type(None))
+    _require_source(predictions, "predictions", Predictions, Sequence)
+    for each in predictions if isinstance(predictions, Sequence) else ():
+        _require_source(each, "predictions")
     if isinstance(truth, PoseDataset):
         known = truth
     elif truth is not None:
@@ -39,6 +44,11 @@ def read_both(
     if isinstance(predictions, Predictions):
         return known, predictions
     return known, read_predictions(predictions, schema) if foreign else _read_as(predictions, known)
+
+
+def _require_source(value: Any, name: str, *others: type) -> None:
+    if not isinstance(value, (str, Path, *others)) or isinstance(value, bytes):
+        raise PoseError(f"evaluate: {name}", brief(repr(value)), "files, the name of a dataset, or a PoseDataset and Predictions are needed")
 
 
 def _read_as(predictions: Source | Sequence[Source], truth: PoseDataset) -> Predictions:

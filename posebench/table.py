@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from posedata.errors import one_line
+
 if TYPE_CHECKING:
     from .evaluation import Evaluation
     from .metrics import Measured
@@ -25,7 +27,7 @@ def as_text(ev: Evaluation) -> str:
     head = f"{ev.truth.name}: {counts['predictions']:,} predictions against {counts['counted']:,} truths on {counts['images']:,} images"
     ignored = f" ({counts['ignored']:,} truths ignored)" if counts["ignored"] else ""
     rows = [f"  {name:<{width}}  {number(m.value)}  n {m.n:,}" for name, m in ev.table.items()]
-    warned = [f"warning: {w}" for w in ev.warnings]
+    warned = [f"warning: {one_line(w)}" for w in ev.warnings]
     return "\n".join([head + ignored, "", *rows, "", *warned, *([""] if warned else []), ev.block()])
 
 
@@ -40,7 +42,7 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]]) -> 
     """A row for each slice, n beside every number."""
     names = list(rows[0][1]) if rows else []
     table = [[by, *(cell for name in names for cell in (name, "n"))]]
-    table += [[str(label), *(cell for m in measured.values() for cell in (number(m.value), f"{m.n:,}"))] for label, measured in rows]
+    table += [[one_line(str(label)), *(cell for m in measured.values() for cell in (number(m.value), f"{m.n:,}"))] for label, measured in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in table)
 

@@ -159,6 +159,8 @@ def test_results_may_be_wrapped_in_an_object(tmp_path: Path, key: str) -> None:
         pytest.param(moved(lambda p: p[:, [1, 0, 2]]), 0.0, 0.0, 4, id="x and y exchanged"),
         pytest.param(moved(lambda p: p / (640, 480, 1)), 0.0, 0.0, 4, id="coordinates from 0 to 1"),
         pytest.param(moved(lambda p: p * (0.25, 0.25, 1)), 0.0, 0.0, 4, id="coordinates of a smaller picture"),
+        pytest.param(together(each_truth(area=0), moved(lambda p: np.add(p, (0, 1, 0)))), 0.0, 0.0, 4, id="zero areas, a pixel off"),
+        pytest.param(together(each_truth(area=1), moved(lambda p: np.add(p, (0, 1, 0)))), 0.0, 0.0, 4, id="areas of 1, a pixel off"),
         # one absent point of 17, at (0, 0) and so of similarity 0: 16/17 reaches every threshold but .95
         pytest.param(moved(lambda p: p * (np.arange(17) > 0)[:, None]), 0.9, 0.9, 4, id="a point left out"),
     ],
@@ -539,6 +541,28 @@ def test_a_mapping_that_is_nowhere_is_refused(tmp_path: Path, mapping: str) -> N
         posebench.evaluate(*across(tmp_path), mapping=mapping)
 
 
+@pytest.mark.parametrize(
+    ("truth", "found", "words"),
+    [
+        (3, "p.json", "evaluate: truth: 3; files, the name of a dataset"),
+        ("t.json", 3, "evaluate: predictions: 3; files"),
+        ("t.json", None, "evaluate: predictions: None; files"),
+        ("t.json", b"p.json", "evaluate: predictions: b'p.json'; files"),
+        ("t.json", [3], "evaluate: predictions: 3; files"),
+        ("t.json", [], "t.json: no such file"),
+        (None, "p.json", "p.json: no such file"),
+    ],
+)
+def test_what_is_no_source_is_refused(truth: Any, found: Any, words: str) -> None:
+    with pytest.raises(PoseError, match=words):
+        posebench.evaluate(truth, found)
+
+
+def test_what_is_no_mapping_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PoseError, match="evaluate: mapping: 3; 'known', a CSV file, or a Mapping"):
+        posebench.evaluate(*across(tmp_path), mapping=3)  # type: ignore[arg-type]
+
+
 def test_a_part_whose_points_the_truth_lacks_is_empty_and_named(tmp_path: Path) -> None:
     ev = scored(tmp_path, schema="foot6", protocol="coco_foot")
     assert ev["AP[foot]"] == ev["AP"] == pytest.approx(1, abs=1e-12)
@@ -553,6 +577,24 @@ def test_levels_without_their_column_are_empty_and_named(tmp_path: Path) -> None
     assert ev.warnings == ("no crowd_index on the images: easy, medium, hard cannot be told apart",)
     with pytest.raises(PoseError, match="levels need a column 'crowd_index' of numbers on the images; it has: none"):
         ev["AP[hard]"]
+
+
+def test_foot_valid_and_foot_score_of_files_are_read(tmp_path: Path) -> None:
+    """Of four feet one is not valid; one result says nothing of the foot, and one is ranked first by its own score."""
+
+    def change(truth: Json, found: list[Json]) -> None:
+        for i, a in enumerate(truth["annotations"]):
+            a["foot_valid"] = i != 3
+        for i, r in enumerate(found):
+            r["foot_score"] = 0.1 * i
+        found[1]["keypoints"][17 * 3 + 2 :: 3] = [0] * 6
+        found[2]["keypoints"][17 * 3 :: 3] = [5000] * 6
+
+    ev = scored(tmp_path, change, schema="coco_foot23", protocol="coco_foot-wholebody")
+    assert ev.measured("AR[foot]") == pytest.approx((1 / 3, 3))
+    assert ev["AP[foot]"] == pytest.approx(0.5 * 34 / 101, abs=1e-12), "the wrong one comes first, one of three is found"
+    plain = scored(tmp_path, change, schema="coco_foot23", protocol="coco_foot")
+    assert plain.measured("AR[foot]") == pytest.approx((3 / 4, 4))
 
 
 # -- protocols and metrics ---------------------------------------------------------------------------------
@@ -619,7 +661,7 @@ WRONG = {
     "AP[large]@0.5": "metric: 'AP[large]@0.5'; written",
     "AP[larg]": "AP[larg]: protocol 'coco' has no range, level or part 'larg'; did you mean 'large'?",
     "AP[hard]": "has no range, level or part 'hard'",
-    "AP.large": "AP has no variant 'large'; it has none; write AP",
+    "AP.large": "AP has no variant 'large'; known: poseval",
 }
 
 

@@ -71,6 +71,17 @@ def test_check_agrees_in_every_digit(real: Path, tmp_path: Path, name: str) -> N
     assert text.endswith("pycocotools agrees in every digit (10 numbers)\n")
 
 
+@pytest.mark.parametrize("empty", [("preds",), ("annotations",), ("annotations", "preds"), ("annotations", "images", "preds")])
+def test_check_agrees_on_nothing(tmp_path: Path, empty: tuple[str, ...]) -> None:
+    truth = annotations()
+    found = results(truth)
+    for name in empty:
+        (found if name == "preds" else truth[name]).clear()
+    written(tmp_path, truth, found)
+    check = spoken(tmp_path, "preds.json", "--truth", "truth.json", "--check")["check"]
+    assert len(check) == 10 and all(both["ours"] == both["pycocotools"] for both in check.values())
+
+
 def test_check_of_a_rule_that_pycocotools_lacks_is_refused(here: Path) -> None:
     (here / "p.toml").write_text("max_preds = 5")
     error = spoken(here, "preds.json", "--truth", "truth.json", "--check", "--protocol", "p.toml", status=2)["error"]

@@ -173,6 +173,8 @@ def test_the_block_says_each_range_level_and_part() -> None:
         ({"ranges": {"a": (1, 0)}}, "ranges.a: .*; two numbers, the lower first"),
         ({"ranges": {"a": (1, 1)}}, "ranges.a: .*; two numbers, the lower first"),
         ({"ranges": {"a": (float("nan"), 1)}}, "ranges.a: .*; two numbers, the lower first"),
+        ({"ranges": {"a": (-1, 5)}}, "ranges.a: .*; areas are 0 or more"),
+        ({"ranges": {"a": (-np.inf, -5)}}, "ranges.a: .*; areas are 0 or more"),
         ({"ranges": {"a": (1,)}}, "ranges.a: .*; two numbers, the lower first"),
         ({"ranges": {"a": "1-2"}}, "ranges.a: '1-2'; a list is needed"),
         ({"ranges": [1, 2]}, r"ranges: \[1, 2\]; a table by name is needed"),

@@ -316,6 +316,13 @@ def test_crowdpose_levels_are_slices_too(real: Path) -> None:
     assert [rows[level]["AP"].value for level in CROWDPOSE.levels] == [ev[f"AP[{level}]"] for level in CROWDPOSE.levels]
 
 
+def test_hostile_labels_stay_on_their_line() -> None:
+    from posebench.table import slices_text
+
+    rows = [("red\n\x1b[2Jgrey", {})]
+    assert slices_text("coat", rows).splitlines()[1] == "  red\\n\\x1b[2Jgrey"
+
+
 # -- all kinds -----------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_ro
 
 __all__ = ["parse_coco", "read_coco"]
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of every cache key; raise it when the columns read from the same file change."""
 
 IMAGE_KEYS = {"id": "id", "file_name": "file", "width": "width", "height": "height"}
@@ -36,7 +36,14 @@ INSTANCE_KEYS = {
     "bbox": "bbox", "area": "area", "iscrowd": "crowd", "ignore": "ignore", "annotated": "annotated",
 }  # fmt: skip
 """COCO's keys and the columns that hold them. `annotated` is ours: 0 or 1 for each point of the category, where a source lacks some."""
-META = {"crowdIndex": "crowd_index", "background": "background", "species": "species", "track_id": "track", "annotator_id": "annotator"}
+META = {
+    "crowdIndex": "crowd_index",
+    "background": "background",
+    "species": "species",
+    "track_id": "track",
+    "annotator_id": "annotator",
+    "foot_valid": "foot_valid",
+}
 """Keys that become meta columns unasked, and the column's name; `meta=` names more."""
 _NO_META = {*META.values(), *IMAGE_KEYS.values(), *INSTANCE_KEYS.values(), "folder"} - {*META, *IMAGE_KEYS, *INSTANCE_KEYS}
 """Names of columns that another key fills, so that a key of this name can have none."""

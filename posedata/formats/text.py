@@ -128,7 +128,9 @@ def why_no_json(data: bytes, where: str, first: str) -> FormatError:
         return FormatError(where, brief(str(e), 100), "export the file again as standard JSON")
     if constants:
         return FormatError(
-            f"{where.removesuffix(' $')} {constants[0]}", f"{len(constants):,} values that are NaN or infinite", "JSON has no such numbers; an unlabelled point is 0, 0, 0"
+            f"{where.removesuffix(' $')} {constants[0]}",
+            f"{len(constants):,} values that are NaN or infinite",
+            "JSON has no such numbers; an unlabelled point is 0, 0, 0",
         )
     return FormatError(where, brief(first.partition(" (byte ")[0], 100), "export the file again as standard JSON")
 
