@@ -442,6 +442,7 @@ def test_absent_points_and_huge_ones_cost_just_these_points_in_npz(tmp_path: Pat
     assert from_npz(tmp_path, lambda p: p.__setitem__((1, slice(0, 2), 0), (1e308, -1e308)))["AR"] < 1
 
 
+@pytest.mark.slow
 def test_a_million_predictions_for_one_image_are_cut_before_any_pair_is_formed(tmp_path: Path) -> None:
     truth = annotations()
     path, _ = written(tmp_path, truth, [])

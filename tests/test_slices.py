@@ -352,6 +352,7 @@ def test_slices_of_nothing_are_empty() -> None:
         assert all(m["AP"].n == 0 and np.isnan(m["AP"].value) for _, m in ev.slices(by, ["AP"])), by
 
 
+@pytest.mark.slow
 def test_a_million_predictions_are_sliced_without_a_loop_over_rows() -> None:
     truth, found = made(n=50_000, images=20_000, m=1_000_000)
     started = time.process_time()
