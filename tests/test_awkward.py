@@ -780,3 +780,20 @@ def test_max_preds_may_be_any_number(tmp_path: Path) -> None:
     assert scored(tmp_path, wrong, protocol=COCO.replace(max_preds=5))["AR"] == 1
     ev = scored(tmp_path, wrong, protocol=COCO.replace(max_preds=1))
     assert (ev["AR"], ev.counts["scored"]) == (0.75, 4)
+
+
+def test_results_without_category_are_of_the_only_one_or_refused(tmp_path: Path) -> None:
+    def unsaid(truth: dict[str, Any], found: list[dict[str, Any]]) -> None:
+        truth["categories"][0]["id"] = 24
+        for row in truth["annotations"]:
+            row["category_id"] = 24
+        for row in found:
+            del row["category_id"]
+
+    assert scored(tmp_path, unsaid)["AP"] == pytest.approx(1, abs=1e-12)
+
+    def two(truth: dict[str, Any], found: list[dict[str, Any]]) -> None:
+        unsaid(truth, found)
+        truth["categories"].append({**truth["categories"][0], "id": 25, "name": "other"})
+
+    assert "no record has a category_id, and the truth has 2 categories: 24 person, 25 other; give each record its own" in said(tmp_path, two)

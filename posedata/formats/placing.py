@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Fault, brief
+from ..category import Category
+from ..columns import ids_column
+from ..errors import Fault, FormatError, brief, first_few
 from ..schema import Schema
 from .records import MISSING, Records
 
-__all__ = ["Order", "keypoints_of"]
+__all__ = ["Order", "keypoints_of", "unsaid_category"]
 
 
 class Order(NamedTuple):
@@ -20,6 +22,16 @@ class Order(NamedTuple):
 
     name: str
     places: tuple[int, ...]
+
+
+def unsaid_category(n: int, categories: Sequence[Category] | None, where: str) -> NDArray[Any]:
+    """(n,) the category of results that name none: the truth's only one, or 1 where no truth is known."""
+    if not categories:
+        return np.ones(n, np.int64)
+    if len(categories) > 1 and n:
+        known = first_few([f"{c.id} {c.name}" for c in categories], 3, ", ")
+        raise FormatError(where, f"no record has a category_id, and the truth has {len(categories)} categories: {known}", "give each record its own")
+    return ids_column([categories[0].id] * n, where)
 
 
 def keypoints_of(

@@ -19,7 +19,7 @@ from ..predictions import HEADER_FIELDS, Predictions
 from ..rest import Rest
 from ..schema import Schema
 from ..schemas import SCHEMAS, load_schema
-from .placing import Order, keypoints_of
+from .placing import Order, keypoints_of, unsaid_category
 from .records import HEADER_KEY, read_records
 from .results_npz import read_npz
 from .rows import Row, gc_paused, parse_object, read_bytes
@@ -52,7 +52,7 @@ def read_predictions(
 
 def _read_one(path: Path, schema: Schema | str | Path | None, categories: Sequence[Category] | None) -> Predictions:
     if path.suffix == ".npz":
-        return read_npz(path, check_header, lambda header, where: _schema_of(header, schema, where))
+        return read_npz(path, check_header, lambda header, where: _schema_of(header, schema, where), categories)
     return parse_results(read_bytes(path, packed=True), schema, str(path), categories)
 
 
@@ -64,7 +64,7 @@ def parse_results(data: bytes, schema: Schema | str | Path | None = None, where:
         found = read_records(listed, where, path, faults)
         header = _header(found.headers, where)
         known = _schema_of(header, schema, where)
-        category = np.ones(len(found), np.int64) if found.category is None else found.category
+        category = unsaid_category(len(found), categories, where) if found.category is None else found.category
         if categories and any(f.path.endswith(".category_id") for f in faults):
             raise_faults(where, faults)  # whose points these are, nobody can say
         points = keypoints_of(found, known, category, _orders(categories or (), known, header), path, faults)

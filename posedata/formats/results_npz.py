@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..category import Category
 from ..errors import FormatError, PoseError, brief
 from ..predictions import Predictions
 from ..schema import Schema
+from .placing import unsaid_category
 from .results_out import NPZ_COLUMNS
 
 __all__ = ["read_npz"]
@@ -25,7 +27,12 @@ ALIASES = {
 """Our columns, and what others call them. Boxes are x, y, w, h under either name; `boxes` is left alone, for it often holds corners."""
 
 
-def read_npz(path: Path, check_header: Callable[[Any, str], dict[str, Any]], schema_of: Callable[[Mapping[str, Any], str], Schema]) -> Predictions:
+def read_npz(
+    path: Path,
+    check_header: Callable[[Any, str], dict[str, Any]],
+    schema_of: Callable[[Mapping[str, Any], str], Schema],
+    categories: Sequence[Category] | None = None,
+) -> Predictions:
     """Predictions from the arrays of one file; nothing in it is unpickled."""
     arrays = _loaded(path)
     header = _header(arrays, path, check_header)
@@ -36,6 +43,8 @@ def read_npz(path: Path, check_header: Callable[[Any, str], dict[str, Any]], sch
     known = schema_of(header, str(path))
     meta = {k.removeprefix("meta."): v for k, v in arrays.items() if k.startswith("meta.")}
     own: dict[str, Any] = {k: v for k, v in columns.items() if v is not None}
+    if "category" not in own:
+        own["category"] = unsaid_category(len(own["image"]), categories, str(path))
     own["keypoints"] = _unrolled(own["keypoints"], len(known))
     try:
         return Predictions.from_arrays(schema=known, header=header, meta=meta, **own)
