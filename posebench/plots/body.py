@@ -27,10 +27,12 @@ QUANTITIES: Mapping[str, str] = {
     "wrong": "area of a disc: the share of this keypoint's points that is wrong",
     "oks lost": "area of a disc: the similarity that this keypoint loses; its colours: how often which error",
 }
-_LARGEST, _APART, _GAP = 0.27, 0.42, 0.23
+_LARGEST, _APART, _GAP = 0.24, 0.5, 0.23
 """Inches: radius of the worst point's disc, the distance that points keep, and between labels."""
 _FULL = 14
 """Names at one margin."""
+_COLUMN = 8
+"""Points in one column, where none has a place or a mirror point."""
 
 
 def skeleton(report: ErrorReport, quantity: str = "wrong") -> Figure:
@@ -73,6 +75,9 @@ def places(schema: Schema) -> Floats:
     if all(k.at is not None for k in schema.keypoints):
         return np.array([k.at for k in schema.keypoints], np.float64).reshape(-1, 2)
     lefts, rights = ({schema.index(pair[i]) for pair in schema.pairs or ()} for i in (0, 1))
+    if not schema.pairs and len(schema) > _COLUMN:
+        rows = -(-len(schema) // 2)
+        return np.array([[0.2 + 0.6 * (k // rows), (k % rows + 0.5) / rows] for k in range(len(schema))])
     row_of: dict[int, int] = {}
     xy, free = np.zeros((len(schema), 2)), 0
     for k, mirror in enumerate(schema.mirror.tolist()):
@@ -84,14 +89,14 @@ def places(schema: Schema) -> Floats:
 
 
 def _inches(schema: Schema) -> tuple[Floats, Floats]:
-    """(K, 2) places from (0, 0), and the room they take: at most 4.6 by 5.2, crowded points moved apart."""
+    """(K, 2) places from (0, 0), and the room they take: a drawing at most 4.6 by 5.2, crowded points moved apart."""
     xy = places(schema)
     if not len(xy):
         return xy, np.ones(2)
     xy = xy - xy.min(0)
     span = np.maximum(xy.max(0), 1e-6)
     drawn = all(k.at is not None for k in schema.keypoints)
-    room = np.array([4.6, 5.2]) if drawn else np.array([2.4, min(5.2, 0.5 * len(xy))])
+    room = np.array([4.6, 5.2]) if drawn else np.array([2.4, 0.52 * (len(np.unique(xy[:, 1])) - 1)])
     xy = _apart(xy * (min(room / span) if drawn and len(xy) > 1 else room / span))
     xy = xy - xy.min(0)
     return xy, xy.max(0)

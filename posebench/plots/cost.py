@@ -75,7 +75,7 @@ def _frame(ax: Axes, steps: list[_Step]) -> None:
     ax.set(xlim=(0, 1), ylim=(len(steps) + 1.5, -0.5), xlabel="AP; a ring: if only this were corrected")
     names = ["AP now", *(_NAMES.get(s.kind, s.kind) for s in steps), "all corrected"]
     ax.set_yticks(range(len(names)), names, fontsize=TEXT, color=INK)
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, pad=6)
     ax.grid(True, axis="x")
     ax.spines["left"].set_visible(False)
 

@@ -33,8 +33,9 @@ def precision_recall(ev: Evaluation, similarities: Sequence[float] | None = None
         ax = axes(figure, MARGIN + 0.55, 0.75, wide, high)
         _frame(ax)
         ends = [_draw(ax, curve, colour) for curve, colour in zip(curves.values(), _colours(len(curves)), strict=True)]
+        wanted = [end - 1e-6 * i for i, end in enumerate(ends)]  # of equal ends the least strict stands highest
         gap = 0.62 / high
-        for label, colour, end, y in zip(labels, _colours(len(curves)), ends, spread(ends, gap, gap / 2, 1 - gap / 4), strict=True):
+        for label, colour, end, y in zip(labels, _colours(len(curves)), ends, spread(wanted, gap, gap / 2, 1 - gap / 4), strict=True):
             _name(ax, label, colour, end, y)
     return figure
 
@@ -89,6 +90,8 @@ def _title(curves: dict[float, PrecisionRecall]) -> str:
         return "No truth counts: there is no curve"
     if not reached:
         return "Nothing is found: there are no predictions"
+    if not any(reached.values()):
+        return f"Nothing is found, not even at similarity {min(reached):.2f}"
     (first, most), (last, least) = next(iter(reached.items())), list(reached.items())[-1]
     return f"{percent(most)} of the poses are found at similarity {first:.2f}" + (f", {percent(least)} at {last:.2f}" if last != first else "")
 

@@ -39,7 +39,7 @@ def confusion(report: ErrorReport) -> Figure:
         wide, high = _CELL * max(len(table.columns), 3), _CELL * max(len(table.rows), 1)
         side = max([text_width(short(p["left"]), SMALL) for p in pairs], default=0.0)
         beside = side + 0.3 + 2.6 if pairs else 0.0
-        body = max(high + head + 0.25, 0.52 * len(pairs) + 0.75)
+        body = max(high + head + 0.25, 0.52 * len(pairs) + 0.75) if table.rows else 0.0
         figure = page(_title(table, pairs), _subtitle(report, table), max(left + wide + 0.7 + head * 0.5 + beside, 7.5), body + 0.55)
         if table.rows:
             _matrix(axes(figure, left, body + 0.3 - head - high, wide, high), table)

@@ -99,7 +99,7 @@ def _places(groups: Sequence[Sequence[str]]) -> tuple[list[str], list[float]]:
 def _frame(ax: Axes, names: Sequence[str], places: Sequence[float], top: float) -> None:
     ax.set(xlim=(0, top), ylim=((places[-1] if places else 0) + 0.5, -0.5), xlabel="share of the labelled points of found poses")
     ax.set_yticks(list(places), [short(n) for n in names], fontsize=TEXT, color="#26262a")
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, pad=6)
     ticks = [t for t in ax.get_xticks() if 0 <= t <= top]
     ax.set_xticks(ticks, [f"{100 * t:g}%" for t in np.round(ticks, 6)])
     ax.grid(True, axis="x")
@@ -108,7 +108,7 @@ def _frame(ax: Axes, names: Sequence[str], places: Sequence[float], top: float) 
 
 def _bar(ax: Axes, row: Row, place: float, kinds: Sequence[str]) -> None:
     if not row["points"]:
-        ax.text(0, place, " never labelled", fontsize=SMALL, color=FAINT, va="center_baseline")
+        ax.text(0, place, " none to judge", fontsize=SMALL, color=FAINT, va="center_baseline")
         return
     start = 0.0
     for kind in kinds:

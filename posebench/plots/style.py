@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 from posedata.errors import FormatError
 from posedata.files import write_with
@@ -141,13 +141,17 @@ def key(figure: Figure, x: float, y: float, kinds: Iterable[str], names: Mapping
 # -- text --------------------------------------------------------------------------------------------
 
 
+_HINTED = 1.035
+"""On a grid of pixels letters are drawn up to this much wider than their outlines."""
+
+
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Inches."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing")
-        font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
-        return float(TextPath((0, 0), text.replace("$", "S"), size=size, prop=font).get_extents().width) / 72 if text.strip() else 0.0
+        font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal", size=size)
+        return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) / 72 * _HINTED
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[str]:
