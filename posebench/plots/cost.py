@@ -112,7 +112,7 @@ def _title(made: Cost) -> str:
         return "Nothing to correct: AP is 1"
     gains = {kind: made.gain(kind) for kind in (*made.alone, *made.extra) if kind != "missed" and made.gain(kind) > 5e-4}
     if not gains:
-        return f"What is missing was never found: AP is {number(now)}"
+        return f"No correction of one kind alone gains AP: it is {number(now)}"
     best = max(gains, key=lambda kind: gains[kind])
     name = plural(best)
     costs, them = ("costs", "it") if best == "jitter" else ("cost", "them")

@@ -93,7 +93,8 @@ def _title(curves: dict[float, PrecisionRecall]) -> str:
     if not any(reached.values()):
         return f"Nothing is found, not even at similarity {min(reached):.2f}"
     (first, most), (last, least) = next(iter(reached.items())), list(reached.items())[-1]
-    return f"{percent(most)} of the poses are found at similarity {first:.2f}" + (f", {percent(least)} at {last:.2f}" if last != first else "")
+    start = "All poses" if most == 1 else f"{percent(most)} of the poses"
+    return f"{start} are found at similarity {first:.2f}" + (f", {percent(least) if least else 'none'} at {last:.2f}" if last != first else "")
 
 
 def _subtitle(ev: Evaluation) -> str:

@@ -67,7 +67,8 @@ def label_drawings(schema: Schema, keypoint: str | None = None, rules: Rules | N
             row, column = divmod(i, _ACROSS)
             x, y = MARGIN + column * (_SIDE + 0.15), 0.1 + (rows - 1 - row) * height
             _panel(axes(figure, x, y + 0.95 - 0.1, _SIDE, _SIDE), kind, body, rules)
-            put(figure, x, y + 0.66, kind, size=TEXT + 1, weight="bold", color=COLOURS[kind] if kind != "good" else INK, va="center_baseline")
+            put(figure, x, y + 0.66, "●", size=TEXT + 1, color=_ink(kind), va="center_baseline")
+            put(figure, x + 0.18, y + 0.66, kind, size=TEXT + 1, weight="bold", va="center_baseline")
             for n, line in enumerate(wrapped(_TEXT[kind], _SIDE, SMALL - 1)):
                 put(figure, x, y + 0.47 - 0.15 * n, line, size=SMALL - 1, color=FAINT, va="center_baseline")
     return figure
@@ -117,10 +118,15 @@ def _panel(ax: Axes, kind: str, body: _Body, rules: Rules) -> None:
         ax.plot(*own, "o", markersize=9, markerfacecolor="white", markeredgecolor=COLOURS[kind], markeredgewidth=1.6, zorder=5)
         ax.text(float(own[0]), float(own[1]), "?", fontsize=SMALL, ha="center", va="center", color=COLOURS[kind], weight="bold", zorder=6)
         return
-    ink = COLOURS[kind] if kind != "good" else INK
+    ink = _ink(kind)
     if kind != "surplus":
         ax.plot([own[0], place[0]], [own[1], place[1]], color=ink, linewidth=1.2, zorder=4)
     ax.plot(*place, "o", markersize=8, color=ink, markeredgecolor="white", markeredgewidth=1, zorder=5, label=kind)
+
+
+def _ink(kind: str) -> str:
+    """The colour of the predicted point; good, which is pale elsewhere, is dark."""
+    return COLOURS[kind] if kind != "good" else INK
 
 
 def _beside(body: _Body) -> Floats:

@@ -19,6 +19,10 @@ __all__ = ["confusion"]
 _MOST = 14
 """Rows and columns of the matrix, and pairs beside it, when there are more."""
 _CELL = 0.36
+_NO_POINT = ("other points", "no point of its body")
+"""Columns that are no keypoint."""
+_OFTEN = 0.2
+"""Share of a row that makes a title."""
 
 
 class _Table(NamedTuple):
@@ -40,7 +44,7 @@ def confusion(report: ErrorReport) -> Figure:
         side = max([text_width(short(p["left"]), SMALL) for p in pairs], default=0.0)
         beside = side + 0.3 + 2.6 if pairs else 0.0
         body = max(high + head + 0.25, 0.52 * len(pairs) + 0.75) if table.rows else 0.0
-        figure = page(_title(table, pairs), _subtitle(report, table), max(left + wide + 0.7 + head * 0.5 + beside, 7.5), body + 0.55)
+        figure = page(_title(table), _subtitle(report, table), max(left + wide + 0.7 + head * 0.5 + beside, 7.5), body + 0.55)
         if table.rows:
             _matrix(axes(figure, left, body + 0.3 - head - high, wide, high), table)
         if pairs:
@@ -63,8 +67,8 @@ def _table(report: ErrorReport) -> _Table:
     others = counts[rows, :-1].sum(1) - shown.sum(1)
     parts, titles = [shown], [names[c] for c in columns]
     if others.any():
-        parts, titles = [*parts, others[:, None]], [*titles, "other points"]
-    parts, titles = [*parts, counts[rows, -1:]], [*titles, "no point of its body"]
+        parts, titles = [*parts, others[:, None]], [*titles, _NO_POINT[0]]
+    parts, titles = [*parts, counts[rows, -1:]], [*titles, _NO_POINT[1]]
     return _Table([names[r] for r in rows], titles, np.concatenate(parts, 1), int(counts.sum() - counts[rows].sum()))
 
 
@@ -125,15 +129,15 @@ def _sides(figure: Figure, x: float, top: float, pairs: list[dict[str, Any]]) ->
             )
 
 
-def _title(table: _Table, pairs: list[dict[str, Any]]) -> str:
+def _title(table: _Table) -> str:
     if not table.rows:
         return "No point lies on another's place"
-    known = table.counts[:, :-1] if "other points" not in table.columns else table.counts[:, :-2]
-    if known.size and known.max() > 0:
-        r, c = np.unravel_index(int(known.argmax()), known.shape)
-        if table.rows[r] != table.columns[c]:
-            share = known[r, c] / table.counts[r].sum()
-            return f"{short(table.rows[r])} is most often put on {short(table.columns[c])}: {percent(float(share))} of its wrong points"
+    known = np.array([[0 if column in (row, *_NO_POINT) else n for column, n in zip(table.columns, counts, strict=True)]
+                      for row, counts in zip(table.rows, table.counts.tolist(), strict=True)])  # fmt: skip
+    r, c = (int(i) for i in np.unravel_index(int(known.argmax()), known.shape))
+    share = float(known[r, c] / table.counts[r].sum())
+    if share >= _OFTEN:
+        return f"{short(table.rows[r])} is most often put on {short(table.columns[c])}: {percent(share)} of its wrong points"
     return "Wrong points seldom lie on another point of their body"
 
 
