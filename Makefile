@@ -7,7 +7,7 @@ DEV     = .venv/.dev
 
 .PHONY: demo test test-fast lint bench docs clean
 
-demo: $(CORE)  ## build a synthetic set, print its card, write its contact sheet
+demo: $(CORE)  ## draw the synthetic sets; score, diagnose and plot simulated predictions
 	$(RUN)/posebench demo
 
 test: $(DEV)  ## every test that needs no GPU

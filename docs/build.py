@@ -211,6 +211,27 @@ def main() -> None:
     for schema in drawn():
         save_picture(draw_schema(schema), DOCS / "img" / f"{schema.name}.png")
     sheets()
+    errors()
+
+
+def errors() -> None:
+    """The pictures of the page on errors: the demo's, on its own predictions."""
+    from posebench import plots
+    from posebench.demo import CONFIG, SCENES, SPLIT, planted
+    from posebench.evaluation import evaluate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize(CONFIG, SPLIT, SCENES)
+    report = evaluate(truth, planted(truth)).errors()
+    figures = {
+        "labels": plots.label_drawings(SCHEMAS["coco17"], "left_wrist"),
+        "shares": plots.error_shares(report),
+        "cost": plots.cost_waterfall(report),
+        "skeleton": plots.skeleton(report),
+        "confusion": plots.confusion(report),
+    }
+    for name, figure in figures.items():
+        plots.save(figure, DOCS / "img" / f"errors-{name}.png")
 
 
 def sheets() -> None:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from tests.conftest import poses
 
@@ -21,22 +20,6 @@ def run(name: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess
     code = f"from {name}.cli import main; main()"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, "-W", "error", "-c", code, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, env=env)
-
-
-def test_demo_writes_its_sheets_and_prints_its_cards(tmp_path: Path) -> None:
-    done = run("posebench", "demo", "-n", 6, "-o", "here", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "ap10k17: 17 keypoints, sigmas borrowed" in done.stdout
-    assert "coco_foot23: 23 keypoints" in done.stdout
-    for config in ("quadruped", "person"):
-        with Image.open(tmp_path / "here" / f"{config}.png") as sheet:
-            assert sheet.width > 1000
-
-
-def test_demo_speaks_json(tmp_path: Path) -> None:
-    done = run("posebench", "demo", "-n", 2, "-o", "here", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout)["person"]["images"] == 2
-    assert done.stderr == ""
 
 
 def test_show_draws_a_file_and_a_schema(tmp_path: Path) -> None:

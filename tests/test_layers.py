@@ -24,7 +24,7 @@ ROOMS = {
     "PIL": {"posedata/images.py", "posedata/synthetic/build.py"},
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {"posebench/plots.py"},
+    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
 }

@@ -264,8 +264,7 @@ def _header(truth: PoseDataset, conditions: Mapping[str, Any]) -> dict[str, Any]
     return {
         "version": 1,
         "schema": truth.schema.name,
-        "dataset": truth.name,
-        "images": "all",
+        **_source(truth),
         "model": "simulated",
         "boxes": "truth",
         "flip_test": False,
@@ -273,3 +272,14 @@ def _header(truth: PoseDataset, conditions: Mapping[str, Any]) -> dict[str, Any]
         "keypoint_score": "confidence",
         "conditions": dict(conditions),
     }
+
+
+def _source(truth: PoseDataset) -> dict[str, Any]:
+    """Dataset, configuration, split and images, as load_dataset calls them, so that an evaluation finds its truth; else the name."""
+    from posedata.catalog import list_datasets
+
+    place, _, split = truth.name.partition(" ")
+    dataset, _, config = place.partition("/")
+    if not split or dataset not in list_datasets():
+        return {"dataset": truth.name, "images": "all"}
+    return {"dataset": dataset, **({"config": config} if config else {}), "split": split, "images": truth.images.id.tolist()}
