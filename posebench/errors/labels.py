@@ -111,7 +111,7 @@ def label_keypoints(problem: Problem, attempts: Matches, rules: Rules) -> Labell
     parts = [_block(problem, pred[i : i + _POSES], truth[i : i + _POSES], rules) for i in range(0, len(pred), _POSES)] or [_block(problem, pred, truth, rules)]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     rows = problem.rows[pred]
-    said = ~problem.pred.absent[rows][:, problem.columns]
+    said = ~np.isnan(_places(problem, pred, rules)[..., 0])
     annotated = problem.truth.instances.annotated[truth][:, problem.columns]
     confident = problem.pred.keypoints[rows][:, problem.columns, 2] > rules.surplus
     return Labelled(
@@ -133,8 +133,7 @@ def _block(problem: Problem, pred: Rows, truth: Rows, rules: Rules) -> dict[str,
     """The columns of Labelled that compare each pose with all truths of its image."""
     mirror = _mirror(problem)
     sigmas = row_sigmas(problem, truth)
-    points = problem.pred.keypoints[problem.rows[pred]][:, problem.columns, :2]
-    points = np.where(problem.pred.absent[problem.rows[pred]][:, problem.columns, None], np.nan, points)
+    points = _places(problem, pred, rules)
     pose, other = same_image(problem, truth)
     itself = other == truth[pose]
     first = np.flatnonzero(np.diff(pose, prepend=-1))
@@ -166,6 +165,13 @@ def _block(problem: Problem, pred: Rows, truth: Rows, rules: Rules) -> dict[str,
         "oks": oks, "code": code, "own": own_or_none, "nearest": np.where(near, nearest, 0.0),
         "owner": np.where(near, owner, -1), "point": np.where(near, point, -1),
     }  # fmt: skip
+
+
+def _places(problem: Problem, pred: Rows, rules: Rules) -> Floats:
+    """(P, K, 2) where the model puts each point; NaN where it leaves one out. The original knows no such thing: there it lies at (0, 0)."""
+    rows = problem.rows[pred]
+    points = problem.pred.keypoints[rows][:, problem.columns, :2]
+    return np.nan_to_num(points, nan=0.0) if rules.legacy else np.where(problem.pred.absent[rows][:, problem.columns, None], np.nan, points)
 
 
 def _chosen(choice: Rows, *options: Rows) -> Rows:
