@@ -60,6 +60,11 @@ class Cost:
             "alone": {kind: self.gain(kind) for kind in (*self.alone, *self.extra)},
             "progressive": [[kind, gains.ap[""]] for kind, gains in self.progressive],
             "oks": dict(self.oks),
+            "by_threshold": {
+                "now": list(self.now.by_threshold),
+                "alone": {kind: [after - now for after, now in zip(g.by_threshold, self.now.by_threshold, strict=True)] for kind, g in self.alone.items()},
+                "progressive": [[kind, list(g.by_threshold)] for kind, g in self.progressive],
+            },
             "by_range": {
                 where: {
                     "now": ap,

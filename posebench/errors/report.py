@@ -250,6 +250,7 @@ class ErrorReport:
                 "near": self.rules.near,
                 "matched": self.rules.matched,
                 "surplus": self.rules.surplus,
+                "confused": [list(pair) for pair in self.rules.confused],
                 "legacy": self.rules.legacy,
             },
             "warnings": list(self.ev.warnings),
