@@ -124,6 +124,7 @@ def test_labels_agree_with_the_reference(seed: int) -> None:
 
 def test_labels_and_costs_agree_with_the_reference_under_many_protocols() -> None:
     seen: set[str | None] = set()
+    kinds: set[str] = set()
     for seed in range(RUNS):
         r, problem = problem_of(seed)
         rules, pairs = rules_of(r, problem)
@@ -133,7 +134,8 @@ def test_labels_and_costs_agree_with_the_reference_under_many_protocols() -> Non
         assert_same_poses(report, slow)
         assert_same_cost(report, slow)
         seen |= {label for f in slow.found for label in f.labels}
-    assert seen >= set(LABELS), "every kind of error was there"
+        kinds |= {*slow.pose_labels()[0].values()}
+    assert seen >= set(LABELS) and kinds == set(PREDICTION_LABELS), "every kind of error was there"
 
 
 @given(problems())

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from posebench import evaluate
+from posebench.errors.confusion import landings
 from posebench.errors.labels import LABELS, Labelled, Rules, inversion_extent
 from posebench.errors.report import ErrorReport
 from posebench.protocols import COCO, CROWDPOSE
@@ -329,3 +330,30 @@ def test_rules_that_cannot_be_are_one_line(wrong: dict[str, Any]) -> None:
 def test_an_order_that_cannot_be_is_one_line(report: ErrorReport, order: tuple[str, ...]) -> None:
     with pytest.raises(PoseError, match="errors: order"):
         report.ev.errors(order=order)
+
+
+def slow_landings(own: Labelled) -> np.ndarray:
+    """Point by point."""
+    problem, k = own.problem, own.code.shape[1]
+    table = np.zeros((k, k + 1), int)
+    for p, t in enumerate(own.truth.tolist()):
+        for j in range(k):
+            if own.code[p, j] < 2 or own.is_("absent")[p, j]:
+                continue
+            d2 = ((problem.points[t, :, :2] - problem.pred.keypoints[problem.rows[own.pred[p]], j, :2]) ** 2).sum(1)
+            near = np.where(problem.labelled[t], np.exp(-d2 / (2 * (2 * problem.sigmas[0, j]) ** 2 * problem.area[t])), -1)
+            table[j, near.argmax() if near.max() >= 0.5 else k] += 1
+    return table
+
+
+def test_landings_are_what_a_loop_finds(report: ErrorReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert np.array_equal(report.landings, slow_landings(report.labelled))
+    monkeypatch.setattr("posebench.errors.confusion._POINTS", 7)
+    assert np.array_equal(landings(report.labelled), report.landings)
+
+
+def test_labels_made_in_many_blocks_are_the_same(report: ErrorReport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posebench.errors.labels._CELLS", 100)
+    again = report.ev.errors().labelled
+    for name in ("code", "own", "nearest", "owner", "point", "oks", "surplus"):
+        assert np.array_equal(getattr(again, name), getattr(report.labelled, name))

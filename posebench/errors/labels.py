@@ -110,7 +110,7 @@ def label_keypoints(problem: Problem, attempts: Matches, rules: Rules) -> Labell
     if not rules.legacy:
         kept &= ~attempts.ignored[0][found]
     pred, truth = attempts.near[kept], found[kept].astype(np.intp)
-    parts = [_block(problem, pred[i : i + _POSES], truth[i : i + _POSES], rules) for i in range(0, len(pred), _POSES)] or [_block(problem, pred, truth, rules)]
+    parts = [_block(problem, pred[rows], truth[rows], rules) for rows in _blocks(problem, truth)]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     rows = problem.rows[pred]
     said = ~np.isnan(_places(problem, pred, rules)[..., 0])
@@ -127,8 +127,15 @@ def label_keypoints(problem: Problem, attempts: Matches, rules: Rules) -> Labell
     )  # fmt: skip
 
 
-_POSES = 2048
-"""Poses labelled at once."""
+_CELLS = 1 << 20
+"""Similarities computed at once: 8 MB for each array, however crowded the images."""
+
+
+def _blocks(problem: Problem, truth: Rows) -> list[Rows]:
+    """Places of these truths, few enough together to be compared with all truths of their images; one block at least."""
+    beside = np.bincount(problem.image, minlength=1)[problem.image[truth]]
+    block = np.cumsum(beside * len(problem.columns)) // _CELLS
+    return np.split(np.arange(len(truth)), np.flatnonzero(np.diff(block)) + 1)
 
 
 def _block(problem: Problem, pred: Rows, truth: Rows, rules: Rules) -> dict[str, NDArray[Any]]:

@@ -38,7 +38,7 @@ def bar(share: float, width: int = _WIDTH) -> str:
 
 
 def _bars(shares: Mapping[str, float], counts: Mapping[str, int]) -> str:
-    return "\n".join(f"  {name:<10}{percent(share):>7}  {counts[name]:>9,}  {bar(share)}" for name, share in shares.items())
+    return "\n".join(f"  {name:<10}{percent(share):>7}  {counts[name]:>9,}  {bar(share)}".rstrip() for name, share in shares.items())
 
 
 def _notes(report: ErrorReport) -> str:
