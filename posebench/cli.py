@@ -66,10 +66,11 @@ def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options
 @scored
 @click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, overlap, visibility, or value of a column.")
 @click.option("--worst", type=click.IntRange(1), metavar="N", help="The N poses that lose most; with -o as a table.")
-@click.option("--kind", metavar="LABEL", help="Only what this error loses: jitter, inversion, swap, miss, absent, surplus, background, ...")
-@click.option("--keypoint", metavar="NAME", help="Only what this keypoint loses.")
+@click.option("--kind", metavar="LABEL", help="With --worst: only what this error loses: jitter, inversion, swap, miss, absent, surplus, background, ...")
+@click.option("--keypoint", metavar="NAME", help="With --worst: only what this keypoint loses.")
 @click.option("--greedy", type=click.IntRange(1), metavar="N", help="The N keypoints to correct first, each the one that gains most.")
 @click.option("--confused", multiple=True, metavar="A,B", help="Two look-alike points of one body, such as left_front_paw,left_back_paw.")
+@click.option("--truth-boxes", metavar="FILE", help="Predictions of the same model made from truth boxes: what they gain is the cost of the boxes.")
 @click.option("--legacy", is_flag=True, help="Count as coco-analyze does, its halved distance included.")
 @click.option("-o", "--out", metavar="FILE", help="Write: .json the report; .csv or .parquet the worst poses, or else every keypoint.")
 def errors(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from posedata.command import emit, say
 from posedata.errors import PoseError, brief
 from posedata.files import write_bytes
+from posedata.predictions import Predictions
 
 from .errors.labels import Rules
 from .errors.report import ErrorReport
-from .errors.text import as_text, slices_text, worst_text
+from .errors.text import as_text, greedy_text, slices_text, worst_text
 from .plain import plain
 from .scoring import evaluated
 
@@ -22,8 +23,8 @@ __all__ = ["diagnose_command"]
 
 def diagnose_command(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool, quiet: bool) -> None:
     """Diagnose, print, write."""
-    _check_out(options["out"])
-    report = evaluated(predictions, options).errors(_rules(options))
+    _check(options)
+    report = evaluated(predictions, options).errors(_rules(options), truth_boxes=_truth_boxes(options))
     tables = {by: report.slices(by) for by in options["by"]}
     values, text = report.to_dict(), [as_text(report), *(slices_text(by, rows) for by, rows in tables.items())]
     if tables:
@@ -31,7 +32,7 @@ def diagnose_command(predictions: Sequence[str], options: Mapping[str, Any], as_
     if options["greedy"]:
         path = report.greedy(options["greedy"])
         values["greedy"] = path
-        text.append("\n".join(["correct first", *(f"  {name:<20}AP {ap:.4f}" for name, ap in path)]))
+        text.append(greedy_text(path))
     if options["worst"]:
         worst = report.worst_columns(options["worst"], options["kind"], options["keypoint"])
         values["worst"] = worst
@@ -51,9 +52,19 @@ def _rules(options: Mapping[str, Any]) -> Rules:
     return Rules(confused=tuple((a, b) for a, b in pairs), legacy=options["legacy"])
 
 
-def _check_out(out: str | None) -> None:
+def _truth_boxes(options: Mapping[str, Any]) -> Predictions | None:
+    """The predictions made from truth boxes, brought to the same points."""
+    return evaluated([options["truth_boxes"]], options).predictions if options["truth_boxes"] else None
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """What needs no data to be seen wrong."""
+    out = options["out"]
     if out and Path(out).suffix not in (".json", ".csv", ".parquet"):
         raise PoseError(f"-o {brief(out)}", "a form we do not write", "name a .json, .csv or .parquet file")
+    given = [f"--{name}" for name in ("kind", "keypoint") if options[name]]
+    if given and not options["worst"]:
+        raise PoseError(" and ".join(given), "given without --worst", "they choose among the worst poses: add --worst 100")
 
 
 def _write(report: ErrorReport, options: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -64,6 +64,11 @@ class Problem:
         return int(max(self.category.max(initial=0), self.pred_category.max(initial=0))) + 1
 
     @cached_property
+    def cell(self) -> NDArray[np.intp]:
+        """(M,) number of each prediction's image and category: rivals share it, and stand together."""
+        return np.asarray(self.rank[self.pred_image] * self.kinds + self.pred_category)
+
+    @cached_property
     def best_first(self) -> NDArray[np.intp]:
         """(M,) the predictions by category, then best score first; equal scores by image id and row, as pycocotools has them."""
         order = np.argsort(-self.pred_score, kind="stable")

@@ -13,23 +13,34 @@ from .labels import CODE, Labelled, row_sigmas
 
 __all__ = ["landings", "left_right"]
 
+Rows = NDArray[np.intp]
+
 
 def landings(labelled: Labelled) -> NDArray[np.intp]:
     """(K, K + 1) counts: rows are predicted points that are said but neither good nor jittered, columns the labelled point of
     the same body they lie nearest to (at .5 or over); the last column is none of them."""
-    problem, k = labelled.problem, labelled.code.shape[1]
+    k = labelled.code.shape[1]
     table = np.zeros((k, k + 1), np.intp)
-    lost = (labelled.code > CODE["jitter"]) & ~labelled.is_("absent")
-    poses, points = np.nonzero(lost)
+    poses, points = np.nonzero((labelled.code > CODE["jitter"]) & ~labelled.is_("absent"))
+    for start in range(0, len(poses), _POINTS):
+        some = slice(start, start + _POINTS)
+        np.add.at(table, (points[some], _landed(labelled, poses[some], points[some])), 1)
+    return table
+
+
+_POINTS = 8192
+"""Points compared with their whole body at once."""
+
+
+def _landed(labelled: Labelled, poses: Rows, points: Rows) -> Rows:
+    """(n,) the point of its own body that each lies nearest to; K for none."""
+    problem, k = labelled.problem, labelled.code.shape[1]
     truth = labelled.truth[poses]
-    place = problem.pred.keypoints[problem.rows[labelled.pred[poses]]][np.arange(len(poses)), problem.columns[points], :2]
+    place = problem.pred_points[problem.rows[labelled.pred[poses]], points, :2]
     sigmas = row_sigmas(problem, truth)[np.arange(len(truth)), points]
     similarity = keypoint_similarity(problem.points[truth], problem.area[truth], sigmas[:, None], place[:, None])
     similarity[~problem.labelled[truth]] = -1
-    nearest = similarity.argmax(1) if k else np.zeros(0, np.intp)
-    reached = similarity.max(1, initial=-1) >= labelled.rules.near
-    np.add.at(table, (points, np.where(reached, nearest, k)), 1)
-    return table
+    return np.where(similarity.max(1) >= labelled.rules.near, similarity.argmax(1), k)
 
 
 def left_right(labelled: Labelled) -> list[dict[str, Any]]:

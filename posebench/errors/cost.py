@@ -16,7 +16,7 @@ from ..problem import Problem
 from .correct import corrected_points, kinds_mask, with_corrections, with_optimal_scores
 from .labels import LABELS, Labelled
 
-__all__ = ["ORDER", "Cost", "Gains", "Stage", "cost", "greedy", "lost_by_point", "oks_lost", "stage"]
+__all__ = ["ORDER", "Cost", "Gains", "Stage", "cost", "greedy", "lost_by_point", "oks_lost", "stage", "with_points"]
 
 Floats = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Cost:
     progressive: tuple[tuple[str, Gains], ...]
     """AP after this kind and all before it."""
     oks: Mapping[str, float]
-    """Similarity lost per truth that counts, by kind; their sum is 1 - the mean similarity, 0 for truths not found."""
+    """Similarity lost per truth that counts and has points, by kind; their sum is 1 - the mean similarity, 0 for truths not found."""
     extra: Mapping[str, float] = field(default_factory=dict)
     """Gains that need other predictions: 'box'."""
 
@@ -60,6 +60,11 @@ class Cost:
             "alone": {kind: self.gain(kind) for kind in (*self.alone, *self.extra)},
             "progressive": [[kind, gains.ap[""]] for kind, gains in self.progressive],
             "oks": dict(self.oks),
+            "by_threshold": {
+                "now": list(self.now.by_threshold),
+                "alone": {kind: [after - now for after, now in zip(g.by_threshold, self.now.by_threshold, strict=True)] for kind, g in self.alone.items()},
+                "progressive": [[kind, list(g.by_threshold)] for kind, g in self.progressive],
+            },
             "by_range": {
                 where: {
                     "now": ap,
@@ -88,6 +93,11 @@ class Stage:
     def corrected(self) -> Floats:
         """(P, K, 2) every point as its correction has it."""
         return corrected_points(self.labelled)
+
+    @cached_property
+    def wide_pairs(self) -> Pairs:
+        """Pairs of the wide problem, as filed."""
+        return self.pairs if self.wide is self.problem else pairs_of(self.wide)
 
     @property
     def problem(self) -> Problem:
@@ -162,21 +172,20 @@ def _without_missed(ranking: Ranking, weights: Floats | None) -> list[Curve]:
 def _best_scored(on: Stage, mask: NDArray[np.bool_], pairs: Pairs) -> tuple[Problem, Pairs]:
     """The poses as corrected, served by their optimal scores; also those that the filed scores cut."""
     problem, wide = on.problem, on.wide
-    points = wide.pred_points[wide.rows][..., :2].copy()
+    changed = np.flatnonzero(mask.any(1))
+    rows = problem.rows[on.labelled.pred[changed]]
+    points = np.where(mask[changed][..., None], on.corrected[changed], problem.pred_points[rows][..., :2])
     place = np.full(len(wide.pred), -1)
     place[wide.rows] = np.arange(len(wide.rows))
-    if mask.any():
-        changed = place[problem.rows[on.labelled.pred]]
-        points[changed] = np.where(mask[..., None], on.corrected, points[changed])
     if wide is not problem:
-        pairs = _widened(problem, wide, pairs)
-    again, moved = with_optimal_scores(wide, pairs, points, problem.ignored)
+        pairs = _widened(problem, wide, pairs, on.wide_pairs)
+    low, high = on.ranges[""]
+    again, moved = with_optimal_scores(wide, pairs, place[rows], points, problem.ignored | (problem.area < low) | (problem.area > high))
     return _cut(again, moved, problem.protocol.max_preds)
 
 
-def _widened(problem: Problem, wide: Problem, pairs: Pairs) -> Pairs:
+def _widened(problem: Problem, wide: Problem, pairs: Pairs, every: Pairs) -> Pairs:
     """Pairs of the wide problem, those of poses that are in both as they stand now."""
-    every = pairs_of(wide)
     place = np.full(len(wide.pred), -1)
     place[problem.rows] = np.arange(len(problem.rows))
     mine = place[wide.rows[every.pred]]
@@ -191,8 +200,7 @@ def _widened(problem: Problem, wide: Problem, pairs: Pairs) -> Pairs:
 
 def _cut(problem: Problem, pairs: Pairs, max_preds: int) -> tuple[Problem, Pairs]:
     """The first `max_preds` of each image and category."""
-    cell = problem.rank[problem.pred_image] * problem.kinds + problem.pred_category
-    kept = np.arange(len(cell)) - np.searchsorted(cell, cell, side="left") < max_preds
+    kept = np.arange(len(problem.cell)) - np.searchsorted(problem.cell, problem.cell, side="left") < max_preds
     if kept.all():
         return problem, pairs
     place = np.cumsum(kept) - 1
@@ -210,17 +218,19 @@ def lost_by_point(labelled: Labelled) -> Floats:
     return np.where(known, 1 - labelled.own, 0.0) / np.maximum(known.sum(1), 1)[:, None]
 
 
-def oks_lost(labelled: Labelled, points: NDArray[np.bool_] | None = None, truths: int | None = None, missed: int | None = None) -> dict[str, float]:
-    """Similarity lost per truth that counts, by label, and by truths that nothing found; of the points under a mask."""
-    counted = ~labelled.problem.ignored
-    total = int(counted.sum()) if truths is None else truths
-    lost = lost_by_point(labelled)
-    lost = lost if points is None else np.where(points, lost, 0.0)
-    unfound = int(counted.sum() - np.isin(np.flatnonzero(counted), labelled.truth).sum()) if missed is None else missed
-    if not total:
-        return {**{name: float("nan") for name in LABELS}, "missed": float("nan")}
-    shares = {name: float(lost[labelled.is_(name)].sum() / total) for name in LABELS if name != "confusion" or labelled.rules.confused}
-    return {**shares, "missed": unfound / total}
+def with_points(problem: Problem) -> NDArray[np.bool_]:
+    """(N,) truths that count and have a labelled point: those whose similarity can be lost point by point."""
+    return np.asarray(~problem.ignored & problem.labelled.any(1))
+
+
+def oks_lost(labelled: Labelled, truths: NDArray[np.bool_] | None = None, points: NDArray[np.bool_] | None = None) -> dict[str, float]:
+    """Similarity lost per truth, by label, and by truths that nothing found; of (N,) truths, and (P, K) points of theirs that were found."""
+    mine = with_points(labelled.problem) if truths is None else truths
+    found = mine[labelled.truth]
+    lost = np.where(found[:, None] if points is None else found[:, None] & points, lost_by_point(labelled), 0.0)
+    total = int(mine.sum()) or float("nan")
+    shares = {name: float(lost[labelled.is_(name)].sum()) / total for name in LABELS if name != "confusion" or labelled.rules.confused}
+    return {**shares, "missed": (int(mine.sum()) - int(found.sum())) / total}
 
 
 def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:

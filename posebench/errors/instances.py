@@ -67,7 +67,7 @@ def label_poses(problem: Problem, pairs: Pairs, attempt: float = 0.1) -> Poses:
     better = _any(problem, pairs, near & taken & (pairs.oks > np.nan_to_num(taken_by[pairs.truth], nan=np.inf)))
     twice = _any(problem, pairs, near & taken)
     tests = [
-        (found >= 0) & problem.ignored[found],
+        np.append(problem.ignored, False)[found],  # -1 is the last
         found >= 0,
         better,
         twice,

@@ -60,8 +60,10 @@ class Rules:
     def __post_init__(self) -> None:
         if not 0 < self.matched <= 1 or not 0 < self.near < self.good <= 1:
             raise PoseError("error rules", f"matched {self.matched:g}, near {self.near:g}, good {self.good:g}", "0 < matched, and near < good, all up to 1")
-        if any(isinstance(pair, str) or len(pair) != 2 for pair in self.confused):
-            raise PoseError("error rules", f"confused {brief(repr(self.confused))}", "pairs of keypoint names: (('left_front_paw', 'left_back_paw'), ...)")
+        if any(isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2 for pair in self.confused):
+            raise PoseError(
+                "error rules", f"confused {brief(repr(self.confused))}", "pairs of two different keypoints: (('left_front_paw', 'left_back_paw'), ...)"
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,10 +110,10 @@ def label_keypoints(problem: Problem, attempts: Matches, rules: Rules) -> Labell
     if not rules.legacy:
         kept &= ~attempts.ignored[0][found]
     pred, truth = attempts.near[kept], found[kept].astype(np.intp)
-    parts = [_block(problem, pred[i : i + _POSES], truth[i : i + _POSES], rules) for i in range(0, len(pred), _POSES)] or [_block(problem, pred, truth, rules)]
+    parts = [_block(problem, pred[rows], truth[rows], rules) for rows in _blocks(problem, truth)]
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     rows = problem.rows[pred]
-    said = ~problem.pred.absent[rows][:, problem.columns]
+    said = ~np.isnan(_places(problem, pred, rules)[..., 0])
     annotated = problem.truth.instances.annotated[truth][:, problem.columns]
     confident = problem.pred.keypoints[rows][:, problem.columns, 2] > rules.surplus
     return Labelled(
@@ -125,16 +127,22 @@ def label_keypoints(problem: Problem, attempts: Matches, rules: Rules) -> Labell
     )  # fmt: skip
 
 
-_POSES = 2048
-"""Poses labelled at once."""
+_CELLS = 1 << 20
+"""Similarities computed at once: 8 MB for each array, however crowded the images."""
+
+
+def _blocks(problem: Problem, truth: Rows) -> list[Rows]:
+    """Places of these truths, few enough together to be compared with all truths of their images; one block at least."""
+    beside = np.bincount(problem.image, minlength=1)[problem.image[truth]]
+    block = np.cumsum(beside * len(problem.columns)) // _CELLS
+    return np.split(np.arange(len(truth)), np.flatnonzero(np.diff(block)) + 1)
 
 
 def _block(problem: Problem, pred: Rows, truth: Rows, rules: Rules) -> dict[str, NDArray[Any]]:
     """The columns of Labelled that compare each pose with all truths of its image."""
     mirror = _mirror(problem)
     sigmas = row_sigmas(problem, truth)
-    points = problem.pred.keypoints[problem.rows[pred]][:, problem.columns, :2]
-    points = np.where(problem.pred.absent[problem.rows[pred]][:, problem.columns, None], np.nan, points)
+    points = _places(problem, pred, rules)
     pose, other = same_image(problem, truth)
     itself = other == truth[pose]
     first = np.flatnonzero(np.diff(pose, prepend=-1))
@@ -166,6 +174,13 @@ def _block(problem: Problem, pred: Rows, truth: Rows, rules: Rules) -> dict[str,
         "oks": oks, "code": code, "own": own_or_none, "nearest": np.where(near, nearest, 0.0),
         "owner": np.where(near, owner, -1), "point": np.where(near, point, -1),
     }  # fmt: skip
+
+
+def _places(problem: Problem, pred: Rows, rules: Rules) -> Floats:
+    """(P, K, 2) where the model puts each point; NaN where it leaves one out. The original knows no such thing: there it lies at (0, 0)."""
+    rows = problem.rows[pred]
+    points = problem.pred.keypoints[rows][:, problem.columns, :2]
+    return np.nan_to_num(points, nan=0.0) if rules.legacy else np.where(problem.pred.absent[rows][:, problem.columns, None], np.nan, points)
 
 
 def _chosen(choice: Rows, *options: Rows) -> Rows:

@@ -19,7 +19,7 @@ from ..problem import Problem, prepare
 from ..selection import Selection
 from ..slices import slices_of
 from .confusion import landings, left_right
-from .cost import ORDER, Cost, Stage, cost, greedy, lost_by_point, oks_lost, stage
+from .cost import ORDER, Cost, Stage, cost, greedy, lost_by_point, oks_lost, stage, with_points
 from .instances import PREDICTION_LABELS, Poses, label_poses
 from .labels import EXTENTS, LABELS, Labelled, Rules, inversion_extent, label_keypoints
 
@@ -178,7 +178,7 @@ class ErrorReport:
 
     def _lost(self, selection: Selection) -> dict[str, Any]:
         problem = self._problem
-        counted = ~problem.ignored
+        counted = with_points(problem)
         if selection.truths is not None:
             counted &= selection.truths
         if selection.images is not None:
@@ -186,8 +186,7 @@ class ErrorReport:
         if selection.category is not None:
             counted &= problem.truth.instances.category == selection.category
         whole = selection.keypoint is None and selection.visibility is None
-        unfound = int((counted & ~np.isin(np.arange(len(counted)), self.labelled.truth)).sum()) if whole else 0
-        lost = oks_lost(self.labelled, self._points(selection), int(counted.sum()), unfound)
+        lost = oks_lost(self.labelled, counted, self._points(selection))
         return {"truths": int(counted.sum()), **{k: v for k, v in lost.items() if whole or k != "missed"}}
 
     def sensitivity(self, what: str) -> dict[str, Any]:
@@ -251,6 +250,7 @@ class ErrorReport:
                 "near": self.rules.near,
                 "matched": self.rules.matched,
                 "surplus": self.rules.surplus,
+                "confused": [list(pair) for pair in self.rules.confused],
                 "legacy": self.rules.legacy,
             },
             "warnings": list(self.ev.warnings),

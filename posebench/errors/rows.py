@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from posedata.errors import PoseError
+
 from .cost import lost_by_point
 from .instances import PREDICTION_LABELS
 from .labels import CODE, LABELS
@@ -20,11 +22,13 @@ _NAMES = np.array([*LABELS, ""], object)  # -1 is the last: no label
 
 
 def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: str | None = None) -> dict[str, Any]:
-    """Columns of the poses that lose most, worst first; ties by image and row."""
+    """Columns of the poses that lose most, worst first; ties by row of the predictions."""
     problem = report.labelled.problem
     names = [problem.truth.schema.names[c] for c in problem.columns]
     require_kind(kind, names, keypoint)
     if kind is not None and kind in PREDICTION_LABELS and kind not in LABELS:
+        if keypoint is not None:
+            raise PoseError("errors: keypoint", f"{kind!r} is a label of whole poses", "name a kind or a keypoint, not both")
         return _worst_poses(report, n, kind)
     own = report.labelled
     lost = lost_by_point(own)
@@ -32,7 +36,7 @@ def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: s
     if kind is not None:
         chosen &= own.surplus if kind == "surplus" else own.is_(kind)
     if keypoint is not None:
-        chosen &= np.array(names) == keypoint
+        chosen &= (np.array(names) == keypoint) & ((own.code >= 0) | own.surplus)
     weight = np.where(chosen, lost, 0.0).sum(1)
     rank = np.where(kind == "surplus", chosen.sum(1), weight)
     order = np.lexsort((problem.rows[own.pred], -rank))
@@ -69,13 +73,16 @@ def _worst_poses(report: ErrorReport, n: int, kind: str) -> dict[str, Any]:
 def _where(report: ErrorReport, rows: Any, truth: Any) -> dict[str, Any]:
     ds, pred = report.ev.truth, report.ev.predictions
     ids = _or_none(ds.instances.id)
-    image = report.ev.workings.aligned.image[rows]
+    aligned = report.ev.workings.aligned
+    image, category = aligned.image[rows], aligned.category[rows]
+    if not report.ev.protocol.per_category:  # predictions need not name one that the truth knows
+        category = np.where(truth >= 0, np.append(ds.instances.category, -1)[truth], -1)
     return {
         "image_id": ds.images.id[image],
         "file": ds.images.file[image],
         "annotation_id": ids[truth],
         "prediction": pred.row[rows],
-        "category": np.array([c.name for c in ds.categories] + [""], object)[report.ev.workings.aligned.category[rows]],
+        "category": np.array([c.name for c in ds.categories] + [""], object)[category],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from ..table import number, percent
 if TYPE_CHECKING:
     from .report import ErrorReport
 
-__all__ = ["as_text", "slices_text"]
+__all__ = ["as_text", "greedy_text", "slices_text", "worst_text"]
 
 _WIDTH = 28
 
@@ -32,12 +33,12 @@ def as_text(report: ErrorReport) -> str:
 
 def bar(share: float, width: int = _WIDTH) -> str:
     """A share as a bar, in eighths of a letter."""
-    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    eighths = 0 if math.isnan(share) else round(max(0.0, min(1.0, share)) * width * 8)
     return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
 
 
 def _bars(shares: Mapping[str, float], counts: Mapping[str, int]) -> str:
-    return "\n".join(f"  {name:<10}{percent(share):>7}  {counts[name]:>9,}  {bar(share)}" for name, share in shares.items())
+    return "\n".join(f"  {name:<10}{percent(share):>7}  {counts[name]:>9,}  {bar(share)}".rstrip() for name, share in shares.items())
 
 
 def _notes(report: ErrorReport) -> str:
@@ -58,20 +59,24 @@ def _instances(instances: Mapping[str, Mapping[str, int]]) -> str:
 
 def _costs(report: ErrorReport) -> str:
     made = report.cost
-    after = dict(made.progressive)
-    rows = [f"  {'now':<12}{number(made.now.ap['']):>9}"]
     before = made.now.ap[""]
-    for kind in (*made.alone, *made.extra):
-        gain = made.gain(kind)
-        step = after[kind].ap[""] if kind in after else float("nan")
-        rows.append(
-            f"  {kind:<12}{gain:>+9.4f}  {number(step):>9}  {step - before:>+8.4f}  {bar(max(gain, 0.0))}".rstrip()
-            if kind in after
-            else f"  {kind:<12}{gain:>+9.4f}"
-        )
-        before = step if kind in after else before
-    lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value)
+    rows = [f"  {'now':<12}{number(before):>9}"]
+    for kind, gains in made.progressive:
+        gain, step = made.gain(kind), gains.ap[""]
+        rows.append(f"  {kind:<12}{_signed(gain):>9}  {number(step):>9}  {_signed(step - before):>8}  {bar(gain)}".rstrip())
+        before = step
+    rows += [f"  {kind:<12}{_signed(gain):>9}" for kind, gain in made.extra.items()]
+    lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value > 0)
     return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, f"  similarity lost per truth: {lost or 'none'}"])
+
+
+def greedy_text(path: Sequence[tuple[str, float]]) -> str:
+    """A line for each keypoint, the one to correct first on top."""
+    return "\n".join(["correct first", *(f"  {name:<20}AP {number(ap)}" for name, ap in path)])
+
+
+def _signed(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:+.4f}"
 
 
 def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Any]]]) -> str:
@@ -88,7 +93,7 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Any]]]) -> str:
 
 def worst_text(columns: Mapping[str, Any]) -> str:
     """A line for each of the worst poses."""
-    lines = ["worst poses"]
+    lines = ["worst poses" if len(columns["image_id"]) else "worst poses: none"]
     for i in range(len(columns["image_id"])):
         lost = f"lost {columns['lost'][i]:.3f}  " if "lost" in columns else ""
         what = columns["labels"][i] if "labels" in columns else columns["label"][i]
