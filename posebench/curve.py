@@ -35,6 +35,12 @@ class Ranking:
     order: Rows
     """(m,) the predictions of the problem, best first."""
 
+    def marks(self, t: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(m,) found a truth that counts; (m,) counts for nothing."""
+        hit, idle = np.zeros(len(self.order), bool), self.outside.copy()
+        hit[self.place], idle[self.place] = self.hit[t], self.idle[t]
+        return hit, idle
+
 
 def rankings(matches: Matches, r: int = 0) -> list[Ranking]:
     """One ranking per category, for one way to ignore truths."""

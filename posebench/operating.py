@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from posedata.errors import PoseError, brief
 from posedata.similarity import keypoint_similarity
 
-from .curve import Ranking
 from .match import Matches
 from .workings import Workings
 
@@ -106,7 +105,7 @@ def _counted(workings: Workings, similarity: float, where: str) -> tuple[Floats,
     problem, level = workings.problem(where), workings.level_weights(where)
     inside = np.ones(len(problem.rank), bool) if level is None else level > 0
     for ranking in workings.ranked(where):
-        hit, idle = _marks(ranking, t)
+        hit, idle = ranking.marks(t)
         counts = ~idle & inside[ranking.image]
         scores.append(problem.pred_score[ranking.order][counts])
         hits.append(hit[counts])
@@ -114,13 +113,6 @@ def _counted(workings: Workings, similarity: float, where: str) -> tuple[Floats,
     score, hit = np.concatenate(scores), np.concatenate(hits)
     order = np.argsort(-score, kind="stable")
     return score[order], hit[order], truths
-
-
-def _marks(ranking: Ranking, t: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(m,) found a truth that counts; (m,) counts for nothing."""
-    hit, idle = np.zeros(len(ranking.order), bool), ranking.outside.copy()
-    hit[ranking.place], idle[ranking.place] = ranking.hit[t], ranking.idle[t]
-    return hit, idle
 
 
 def precision_recall(workings: Workings, similarity: float = 0.5, where: str = "") -> PrecisionRecall:

@@ -156,7 +156,7 @@ class SlowErrors:
         preds = self.moved(kinds, columns)
         if "score" in kinds:
             preds = self.optimal(preds)
-        return ap(self.matched(preds, self.protocol.thresholds, span), self.protocol.interpolation, "background" in kinds, "missed" in kinds)
+        return ap(self.matched(preds, self.protocol.thresholds, span), self.protocol.interpolation, "background" in kinds, "missed" in kinds, self.legacy)
 
     def optimal(self, preds: list[Pred]) -> list[Pred]:
         """Each scored by its best similarity to a truth that counts; then the best of an image lower all others, one after another."""
@@ -265,7 +265,7 @@ def similarity(t: Truth, k: int, sigma: float, place: tuple[float, float]) -> fl
     return float(np.exp(np.array([-((dx * dx + dy * dy) / (two_sigma * two_sigma) / (t.area + math.ulp(1.0)) / 2)]))[0])
 
 
-def ap(result: Result, interpolation: str, no_background: bool = False, no_missed: bool = False) -> float:
+def ap(result: Result, interpolation: str, no_background: bool = False, no_missed: bool = False, legacy: bool = False) -> float:
     """Mean over thresholds and categories; without background what finds nothing does not count, without missed only truths that are found are there."""
     values = []
     for outcomes in result.outcomes.values():
@@ -275,4 +275,6 @@ def ap(result: Result, interpolation: str, no_background: bool = False, no_misse
             truths = hits if no_missed else sum(c == category for _, c in result.counted)
             if truths:
                 values.append(average_precision(curve_of(sorted(mine, key=lambda o: -o.score), truths), interpolation))
+            elif no_missed and not legacy:  # none is left: nothing is wrong, or what is false still is
+                values.append(float(not any(o.kind == "false" for o in mine)))
     return mean(values)

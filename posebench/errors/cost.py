@@ -137,7 +137,8 @@ def _matched(on: Stage, mask: NDArray[np.bool_], best_scores: bool = False) -> M
 
 
 def _measured(on: Stage, matches: Matches, no_background: bool = False, no_missed: bool = False) -> Gains:
-    made: Callable[[Ranking, Floats | None], list[Curve]] = _without_missed if no_missed else curves
+    left = _as_the_original if on.labelled.rules.legacy else _without_missed
+    made: Callable[[Ranking, Floats | None], list[Curve]] = left if no_missed else curves
     by_range = []
     for r in range(len(on.ranges)):
         ranked = [_without_background(ranking) if no_background else ranking for ranking in rankings(matches, r)]
@@ -159,11 +160,27 @@ def _without_background(ranking: Ranking) -> Ranking:
 
 
 def _without_missed(ranking: Ranking, weights: Floats | None) -> list[Curve]:
-    """Truths that nothing finds are not there, at each threshold by itself; with none left there is no curve."""
-    return [
-        Curve(np.arange(1, len(c.recall) + 1) / max(len(c.recall), 1), c.precision, c.place, float(len(c.recall)))
-        for c in curves(ranking, weights)
-    ]  # fmt: skip
+    """Truths that nothing finds are not there, at each threshold by itself.
+
+    Where none is left AP is 1, for nothing is wrong, or 0 while there are false positives.
+    """
+    return [_all_found(c) if len(c.recall) else _none_left(ranking, t) for t, c in enumerate(curves(ranking, weights))]
+
+
+def _all_found(c: Curve) -> Curve:
+    n = len(c.recall)
+    return Curve(np.arange(1, n + 1) / n, c.precision, c.place, float(n))
+
+
+def _none_left(ranking: Ranking, t: int) -> Curve:
+    hit, idle = ranking.marks(t)
+    clean = bool((hit | idle).all())
+    return Curve(np.ones(1), np.array([float(clean)]), np.zeros(1, np.intp), 1.0)
+
+
+def _as_the_original(ranking: Ranking, weights: Floats | None) -> list[Curve]:
+    """The same, where a threshold without truths leaves the mean."""
+    return [_all_found(c) if len(c.recall) else replace(c, total=0.0) for c in curves(ranking, weights)]
 
 
 # -- scores ------------------------------------------------------------------------------------------
