@@ -255,12 +255,11 @@ def evaluate(
 
 def _elsewhere(truth: PoseDataset, pred: Predictions) -> tuple[str, ...]:
     """A word where the header names another dataset or split than the one that is scored on; a file may be any."""
-    from posedata.catalog import list_datasets
+    from posedata.catalog import called
 
-    name, _, rest = truth.name.partition("/") if "/" in truth.name else truth.name.partition(" ")
+    known = called(truth.name)
     said = {k: pred.header[k] for k in ("dataset", "config", "split") if pred.header.get(k)}
-    parts = {"dataset": name, "config": rest.partition(" ")[0] if "/" in truth.name else None, "split": truth.name.rpartition(" ")[2]}
-    if name not in list_datasets() or not (rest and said) or all(parts[k] in (None, v) for k, v in said.items()):
+    if not known or all(known.get(k, v) == v for k, v in said.items()):
         return ()
     return (f"the header of the predictions names {'/'.join(map(str, said.values()))}; they are scored on {truth.name}",)
 

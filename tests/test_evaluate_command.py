@@ -319,6 +319,12 @@ def test_a_header_that_names_no_truth_is_one_sentence(tmp_path: Path, header: Js
     assert words in done.stderr
 
 
+def test_simulated_predictions_say_what_they_are_of(tmp_path: Path) -> None:
+    assert command("simulate", "synthetic/quadruped/val", "-o", "preds.json", "--quiet", cwd=tmp_path).returncode == 0
+    values = spoken(tmp_path, "preds.json")
+    assert values["truth"]["name"] == "synthetic/quadruped val" and not any("scored on" in w for w in values["warnings"])
+
+
 # -- the guides ----------------------------------------------------------------------------------------------------
 
 

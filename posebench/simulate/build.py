@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posedata.catalog import called
 from posedata.columns import ids_column
 from posedata.dataset import PoseDataset
 from posedata.errors import DataError, brief
@@ -264,7 +265,7 @@ def _header(truth: PoseDataset, conditions: Mapping[str, Any]) -> dict[str, Any]
     return {
         "version": 1,
         "schema": truth.schema.name,
-        "dataset": truth.name,
+        **(called(truth.name) or {"dataset": truth.name}),
         "images": "all",
         "model": "simulated",
         "boxes": "truth",
