@@ -23,7 +23,7 @@ from posedata.version import __version__
 
 from .across import common_points
 from .align import align
-from .metrics import NOTHING, Measured, canonical, measure, read_metric
+from .metrics import NOTHING, Measured, canonical, measure, read_metric, rules_of
 from .operating import OperatingPoint, PrecisionRecall, Presence, best_point, calibration, operating_point, precision_recall, presence, similarities
 from .protocol import Protocol, block
 from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
@@ -180,10 +180,11 @@ class Evaluation:
         return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *self._between_levels, *suspicions(self))))
 
     def block(self) -> str:
-        """The protocol as it was applied."""
+        """The protocol as it was applied, and the rule of each PCK that is printed."""
         from .table import schema_line
 
-        return block(self.protocol, {**self.workings.problem().used, "sigmas": schema_line(self)})
+        rules = [f"{name}: {'; '.join(f'{k} {v}' for k, v in choices.items())}" for name, choices in rules_of(self.names).items()]
+        return "\n".join([block(self.protocol, {**self.workings.problem().used, "sigmas": schema_line(self)}), *rules])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values at full precision; null where there is no truth."""
@@ -193,6 +194,7 @@ class Evaluation:
             "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": dict(problem.used)},
             "metrics": {name: None if math.isnan(v) else v for name, v in self.metrics.items()},
             "n": {name: m.n for name, m in self.table.items()},
+            **({"rules": rules} if (rules := rules_of(self.names)) else {}),
             "counts": self.counts,
             "warnings": list(self.warnings),
             "truth": {"name": self.truth.name, "schema": self.truth.schema.name, "files": [{"path": p, "sha256": d} for p, d in self.truth.provenance.files]},

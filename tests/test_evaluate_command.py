@@ -12,6 +12,7 @@ import pytest
 
 import posebench
 from posebench import COCO, CROWDPOSE, METRICS, PROTOCOLS
+from posebench.distances import PCK_RULES
 from posedata import Predictions, load_dataset
 from posedata.version import __version__
 from tests.scored import Json, annotations, command, results, written
@@ -69,6 +70,13 @@ def test_check_agrees_in_every_digit(real: Path, tmp_path: Path, name: str) -> N
         assert both["ours"] == both["pycocotools"] == values["metrics"][metric]
     text = command("evaluate", real / name / "preds.json", "--truth", real / name / "gt.json", "--check", cwd=tmp_path).stdout
     assert text.endswith("pycocotools agrees in every digit (10 numbers)\n")
+
+
+def test_check_follows_the_thresholds_and_ranges_of_the_protocol(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('base = "coco"\nthresholds = [0.3, 0.75]\n[ranges]\nmedium = [100, 4000]\nhuge = [9216, 1e10]\n')
+    values = spoken(tmp_path, real / "coco_4/preds.json", "--truth", real / "coco_4/gt.json", "--check", "--protocol", "p.toml")
+    assert list(values["check"]) == ["AP", "AP@0.75", "AP[medium]", "AR", "AR@0.75", "AR[medium]"]
+    assert all(both["ours"] == both["pycocotools"] for both in values["check"].values())
 
 
 @pytest.mark.parametrize("empty", [("preds",), ("annotations",), ("annotations", "preds"), ("annotations", "images", "preds")])
@@ -189,6 +197,25 @@ def test_slices_come_after_the_numbers(here: Path) -> None:
     assert [row["value"] for row in by["size"]] == ["small", "medium", "large"]
     assert by["size"][0] == {"value": "small", "metrics": {"AP": None}, "n": {"AP": 0}}
     assert by["size"][1] == {"value": "medium", "metrics": {"AP": pytest.approx(76 / 101)}, "n": {"AP": 4}}
+
+
+def test_the_rule_of_a_pck_stands_under_the_protocol(here: Path) -> None:
+    asked = ("preds.json", "--truth", "truth.json", "--metrics", "PCK@0.1,PCK.mmpose,AP")
+    text = command("evaluate", *asked, cwd=here).stdout
+    assert (
+        "\nPCK@0.1: unit pooled; norm longest side of the truth's box; threshold <= 0.1; points v > 0; pairing matched; unfound wrong; absent wrong\n" in text
+    )
+    rules = spoken(here, *asked)["rules"]
+    assert list(rules) == ["PCK@0.1", "PCK.mmpose"] and rules["PCK.mmpose"] == PCK_RULES["mmpose"].choices()
+    assert "rules" not in spoken(here, *asked[:3])
+
+
+def test_predictions_beyond_the_most_are_counted_in_the_first_line(here: Path) -> None:
+    (here / "p.toml").write_text("max_preds = 1")
+    twice = results(annotations(1)) * 2
+    (here / "preds.json").write_text(json.dumps(twice))
+    text = command("evaluate", "preds.json", "--truth", "truth.json", "--protocol", "p.toml", cwd=here).stdout
+    assert text.startswith("truth: 2 predictions (1 looked at) against 4 truths on 4 images\n")
 
 
 # -- floors and exit status ------------------------------------------------------------------------------------
@@ -337,7 +364,16 @@ def test_the_language_of_metrics_is_printed(tmp_path: Path) -> None:
     one = json.loads(command("metrics", "AP", "--json", cwd=tmp_path).stdout)
     assert set(one) == {"AP"} and set(one["AP"]) == {"summary", "formula", "n", "at", "variants", "higher_is_better", "per_keypoint"}
     unknown = command("metrics", "APP", cwd=tmp_path)
-    assert (unknown.returncode, unknown.stderr) == (2, "posebench: metric 'APP': unknown; did you mean 'AP'?\n")
+    assert (unknown.returncode, unknown.stderr) == (2, "posebench: metric 'APP': no metric 'APP'; did you mean 'AP'?\n")
+
+
+def test_a_rule_of_pck_is_printed_with_its_choices(tmp_path: Path) -> None:
+    text = command("metrics", "PCK.technumber@0.1", cwd=tmp_path).stdout
+    rule = PCK_RULES["technumber"]
+    assert f"\nPCK.technumber\n  {rule.summary}\n" in text
+    assert all(f"  {choice:<10} {words}\n" in text for choice, words in rule.choices().items())
+    values = json.loads(command("metrics", "PCK", "--json", cwd=tmp_path).stdout)
+    assert values["PCK"]["rule"]["name"] == "posebench" and values["PCK"]["rule"]["threshold"] == "<= 0.2"
 
 
 def test_the_protocols_are_printed(tmp_path: Path) -> None:
