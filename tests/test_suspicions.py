@@ -208,6 +208,12 @@ def test_a_mistake_raises_no_suspicion_of_another_kind() -> None:
         assert fired - {name} <= related, name
 
 
+def test_areas_of_nothing_explain_that_nothing_is_found() -> None:
+    truth = people()
+    none = replace(truth, instances=replace(truth.instances, area=np.zeros(len(truth))))
+    assert str(said(none, found(truth), "nothing-found")).endswith("likely: the areas of the truth are none")
+
+
 def test_poor_predictions_are_told_from_bad_scores() -> None:
     truth = people()
     poor = said(truth, found(truth, off=1.6), "nothing-found")
