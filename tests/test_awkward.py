@@ -499,6 +499,15 @@ def across(tmp_path: Path) -> tuple[PoseDataset, Predictions]:
     return truth, Predictions.from_arrays(schema="coco17", image=truth.images.id[truth.instances.image], keypoints=found, score=rng.random(n))
 
 
+def test_a_mapping_that_loses_no_point_leaves_who_counts_to_num_keypoints(tmp_path: Path) -> None:
+    truth = annotations(schema="crowdpose14")
+    truth["annotations"][0]["num_keypoints"] = 0
+    files = written(tmp_path, truth, results(truth))
+    assert posebench.evaluate(*files).counts["counted"] == 3
+    ev = posebench.evaluate(*files, schema="crowdpose14", mapping="known")
+    assert ev.counts["counted"] == 3 and ev.warnings[0].endswith("on 14 of the 14 points of 'crowdpose14' (exact mapping)")
+
+
 def test_a_mapping_scores_the_common_points_alone(tmp_path: Path) -> None:
     """Equal to an evaluation of both brought to the twelve points by hand; head and neck are in no denominator."""
     truth, found = across(tmp_path)
