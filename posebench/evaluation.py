@@ -25,6 +25,7 @@ from .across import common_points
 from .align import align
 from .metrics import NOTHING, Measured, canonical, measure, read_metric, rules_of
 from .operating import OperatingPoint, PrecisionRecall, Presence, best_point, calibration, operating_point, precision_recall, presence, similarities
+from .problem import sigma_table
 from .protocol import Protocol, block
 from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
 from .slices import default_metrics, sliced
@@ -179,6 +180,13 @@ class Evaluation:
                 told.append(f"schema {self.truth.schema.name!r} has no {first_few(lacking, 3, ', ')}: nothing is scored for the part {name!r}")
         return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *self._between_levels, *suspicions(self))))
 
+    def sigmas(self) -> dict[str, Any]:
+        """Those that were used: by keypoint, or by category and keypoint where categories differ."""
+        table, names = sigma_table(self.truth, self.protocol), self.truth.schema.names
+        rows = [{k: v for k, v in zip(names, row, strict=True) if not math.isnan(v)} for row in table.tolist()]
+        alike = all(row == rows[0] for row in rows)
+        return rows[0] if rows and alike else {c.name: row for c, row in zip(self.truth.categories, rows, strict=True)}
+
     def block(self) -> str:
         """The protocol as it was applied, and the rule of each PCK that is printed."""
         from .table import schema_line
@@ -191,7 +199,7 @@ class Evaluation:
         header = self.predictions.header
         problem = self.workings.problem()
         return {
-            "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": dict(problem.used)},
+            "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": {**problem.used, "sigmas": self.sigmas()}},
             "metrics": {name: None if math.isnan(v) else v for name, v in self.metrics.items()},
             "n": {name: m.n for name, m in self.table.items()},
             **({"rules": rules} if (rules := rules_of(self.names)) else {}),

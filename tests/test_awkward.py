@@ -196,7 +196,7 @@ def test_without_areas_the_share_of_the_box_stands_in_and_is_named(tmp_path: Pat
     assert 0 < ev["AP"] == same["AP"] < 1
     assert "no area in the truth: .53 of the box stands in" in ev.warnings[0]
     assert ".53 box, for the truth has none by the rule" in ev.block()
-    assert ev.to_dict()["protocol"]["used"] == {"area": ".53 box, for the truth has none by the rule"}
+    assert ev.to_dict()["protocol"]["used"]["area"] == ".53 box, for the truth has none by the rule"
 
 
 def test_without_area_and_box_the_extent_stands_in(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import posebench
 from posebench import COCO, CROWDPOSE, METRICS, PROTOCOLS
 from posebench.distances import PCK_RULES
-from posedata import Predictions, load_dataset
+from posebench.simulate import simulate
+from posedata import Predictions, load_dataset, load_schema
 from posedata.version import __version__
 from tests.scored import Json, annotations, command, results, written
 
@@ -102,7 +103,11 @@ def test_check_of_a_rule_that_pycocotools_lacks_is_refused(here: Path) -> None:
 def test_the_json_has_its_keys_and_full_precision(here: Path) -> None:
     values = spoken(here, "preds.json", "--truth", "truth.json")
     assert list(values) == ["protocol", "metrics", "n", "counts", "warnings", "truth", "predictions", "version"]
-    assert values["protocol"] == {**COCO.to_dict(), "fingerprint": COCO.fingerprint, "used": {}}
+    assert values["protocol"] == {
+        **COCO.to_dict(),
+        "fingerprint": COCO.fingerprint,
+        "used": {"sigmas": dict(zip(load_schema("coco17").names, load_schema("coco17").sigmas.tolist(), strict=True))},
+    }
     assert list(values["metrics"]) == list(values["n"]) == list(COCO.metrics)
     assert values["metrics"]["AP"] == pytest.approx(76 / 101, abs=1e-15) and len(str(values["metrics"]["AP"])) > 15
     assert values["metrics"]["AP[large]"] is None and values["n"]["AP[large]"] == 0, "no truth is null"
@@ -113,6 +118,14 @@ def test_the_json_has_its_keys_and_full_precision(here: Path) -> None:
     assert values["truth"]["name"] == "truth" and values["truth"]["schema"] == "coco17"
     assert values["truth"]["files"][0]["path"] == "truth.json" and len(values["truth"]["files"][0]["sha256"]) == 64
     assert values["version"] == __version__
+
+
+def test_the_sigmas_that_were_used_travel_by_category_where_these_differ() -> None:
+    truth = load_dataset("synthetic", "quadruped", split="val", n=8)
+    name = truth.categories[1].name
+    ev = posebench.evaluate(truth, simulate(truth).pred, COCO.replace(sigmas={name: {"nose": 0.2}}))
+    used = ev.to_dict()["protocol"]["used"]["sigmas"]
+    assert used[name]["nose"] == 0.2 and used[truth.categories[0].name] == dict(zip(truth.schema.names, truth.schema.sigmas.tolist(), strict=True))
 
 
 def test_crowdpose_has_its_levels_and_no_area_ranges(real: Path, tmp_path: Path) -> None:
