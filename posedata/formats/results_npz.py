@@ -44,7 +44,7 @@ def read_npz(
     meta = {k.removeprefix("meta."): v for k, v in arrays.items() if k.startswith("meta.")}
     own: dict[str, Any] = {k: v for k, v in columns.items() if v is not None}
     if "category" not in own:
-        own["category"] = unsaid_category(len(own["image"]), categories, str(path))
+        own["category"] = unsaid_category(np.size(own["image"]), categories, str(path))
     own["keypoints"] = _unrolled(own["keypoints"], len(known))
     try:
         return Predictions.from_arrays(schema=known, header=header, meta=meta, **own)
