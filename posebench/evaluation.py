@@ -107,7 +107,7 @@ class Evaluation:
 
     def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
         """The same as plain values: (label, metric -> number and n)."""
-        return sliced(self.workings, what, default_metrics(what) if metrics is None else metrics)
+        return sliced(self.workings, what, default_metrics(what, self.protocol.metrics) if metrics is None else metrics)
 
     def errors(self, rules: Rules | None = None, order: Sequence[str] | None = None, truth_boxes: Predictions | None = None) -> ErrorReport:
         """What went wrong, where, and what it costs: labels of every point and pose, AP by kind of error."""
@@ -174,6 +174,8 @@ class Evaluation:
         from .suspicions import suspicions
 
         told = [f"no {self.protocol.level_column} on the images: {', '.join(self.protocol.levels)} cannot be told apart"] if self._untold else []
+        if not self.counts["counted"]:
+            told.append(f"none of {len(self.truth):,} truths counts: no number can be made")
         for name, part in self.protocol.parts.items():
             lacking = [p for p in part.points if p not in self.truth.schema.names]
             if lacking:

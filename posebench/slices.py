@@ -92,9 +92,11 @@ def sliced(workings: Workings, by: str, metrics: Sequence[str]) -> list[tuple[An
     return rows
 
 
-def default_metrics(by: str) -> tuple[str, ...]:
-    """What is shown where nobody says."""
-    return _POINTS if isinstance(by, str) and by in SLICES and SLICES[by].only_points else ("AP", "AR")
+def default_metrics(by: str, own: Sequence[str] = ()) -> tuple[str, ...]:
+    """What is shown where nobody says; of single points those among the protocol's `own`, which fit its data."""
+    if not (isinstance(by, str) and by in SLICES and SLICES[by].only_points):
+        return "AP", "AR"
+    return tuple(m for m in own if METRICS[read_metric(m).name].per_keypoint) or _POINTS
 
 
 _POINTS = ("PCK@0.1", "PCK@0.2")

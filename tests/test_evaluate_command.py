@@ -231,6 +231,11 @@ def test_predictions_beyond_the_most_are_counted_in_the_first_line(here: Path) -
     assert text.startswith("truth: 2 predictions (1 looked at) against 4 truths on 4 images\n")
 
 
+def test_a_truth_of_nobody_is_said_to_be_one(here: Path) -> None:
+    (here / "truth.json").write_text(json.dumps({**annotations(), "annotations": []}))
+    assert "none of 0 truths counts: no number can be made" in spoken(here, "preds.json", "--truth", "truth.json")["warnings"]
+
+
 # -- floors and exit status ------------------------------------------------------------------------------------
 
 

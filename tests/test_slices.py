@@ -223,6 +223,14 @@ def test_a_key_of_the_file_that_no_column_holds_slices_too(tmp_path: Path) -> No
             ev.slices(key)
 
 
+def test_points_without_boxes_are_sliced_by_the_pck_of_their_protocol() -> None:
+    points = np.concatenate([np.random.default_rng(0).uniform(0, 90, (3, 16, 2)), np.full((3, 16, 1), 2.0)], -1)
+    truth = PoseDataset.from_arrays(schema="akd16", image=[1, 2, 3], keypoints=points)
+    ev = posebench.evaluate(truth, Predictions.from_arrays(schema="akd16", image=[1, 2, 3], keypoints=points, score=[0.9, 0.8, 0.7]))
+    seen = dict(ev.slices("visibility"))["seen"]
+    assert list(seen) == ["PCK.technumber@0.1", "PCK.technumber@0.2"] and seen["PCK.technumber@0.1"] == (1, 48)
+
+
 # -- categories and keypoints --------------------------------------------------------------------------------
 
 
