@@ -18,7 +18,7 @@ __all__ = ["common_points"]
 def common_points(truth: PoseDataset, pred: Predictions, mapping: Mapping | str | Path = "known") -> tuple[PoseDataset, Predictions, str]:
     """Both under the truth's schema, points that the predictions cannot have taken out of the truth, and a sentence on it.
 
-    Computed points are left out; num_keypoints of the file no longer says who counts.
+    Computed points are left out. Where the truth loses points, num_keypoints of its file no longer says who counts.
     """
     table = _mapping(truth, pred, mapping)
     common = np.array([name not in table.missing for name in truth.schema.names])
@@ -27,11 +27,12 @@ def common_points(truth: PoseDataset, pred: Predictions, mapping: Mapping | str 
     keypoints, given = table.apply(np.nan_to_num(pred.keypoints, nan=0.0), ~np.isnan(pred.keypoints[..., 0]))
     keypoints[~given, :2] = np.nan
     own = truth.instances
-    instances = own.with_trusted(keypoints=np.where(common[:, None], own.keypoints, 0.0), annotated=own.annotated & common, recorded=np.full(len(truth), -1))
+    recorded = own.recorded if common.all() else np.full(len(truth), -1)
+    instances = own.with_trusted(keypoints=np.where(common[:, None], own.keypoints, 0.0), annotated=own.annotated & common, recorded=recorded)
     kinds = {r.kind for r in table.rows}
     left = first_few(table.missing, 6, ", ")
     note = f"predictions of {pred.schema.name!r} on {common.sum()} of the {len(common)} points of {truth.schema.name!r} ({' and '.join(sorted(kinds))} mapping)"
-    note += f"; left out: {left}" if left else ""
+    note += f"; left out: {left}; who counts is told by the points that stay" if left else ""
     header = {k: v for k, v in pred.header.items() if k != "schema"}
     return replace(truth, instances=instances), replace(pred, schema=truth.schema, keypoints=keypoints, header=header), note
 

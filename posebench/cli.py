@@ -97,7 +97,7 @@ def errors(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: 
 @verb(app, short_help="The language of metrics, with formulas.")
 @click.argument("name", required=False)
 def metrics(name: str | None, as_json: bool, quiet: bool) -> None:
-    """List the metrics, their variants and formulas, and how they are spelled; or explain one."""
+    """List the metrics, their variants and formulas, and how they are spelled; or explain one: AP, PCK, PCK.mmpose@0.05."""
     from .guide import metrics_guide
 
     values, text = metrics_guide(name)

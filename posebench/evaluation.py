@@ -23,8 +23,9 @@ from posedata.version import __version__
 
 from .across import common_points
 from .align import align
-from .metrics import NOTHING, Measured, canonical, measure, read_metric
+from .metrics import NOTHING, Measured, canonical, measure, read_metric, rules_of
 from .operating import OperatingPoint, PrecisionRecall, Presence, best_point, calibration, operating_point, precision_recall, presence, similarities
+from .problem import sigma_table
 from .protocol import Protocol, block
 from .protocols import BY_SCHEMA, COCO, PROTOCOLS, load_protocol
 from .slices import default_metrics, sliced
@@ -106,7 +107,7 @@ class Evaluation:
 
     def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
         """The same as plain values: (label, metric -> number and n)."""
-        return sliced(self.workings, what, default_metrics(what) if metrics is None else metrics)
+        return sliced(self.workings, what, default_metrics(what, self.protocol.metrics) if metrics is None else metrics)
 
     def errors(self, rules: Rules | None = None, order: Sequence[str] | None = None, truth_boxes: Predictions | None = None) -> ErrorReport:
         """What went wrong, where, and what it costs: labels of every point and pose, AP by kind of error."""
@@ -173,26 +174,37 @@ class Evaluation:
         from .suspicions import suspicions
 
         told = [f"no {self.protocol.level_column} on the images: {', '.join(self.protocol.levels)} cannot be told apart"] if self._untold else []
+        if not self.counts["counted"]:
+            told.append(f"none of {len(self.truth):,} truths counts: no number can be made")
         for name, part in self.protocol.parts.items():
             lacking = [p for p in part.points if p not in self.truth.schema.names]
             if lacking:
                 told.append(f"schema {self.truth.schema.name!r} has no {first_few(lacking, 3, ', ')}: nothing is scored for the part {name!r}")
         return tuple(dict.fromkeys((*self.notes, *self.workings.problem().warnings, *told, *self._between_levels, *suspicions(self))))
 
+    def sigmas(self) -> dict[str, Any]:
+        """Those that were used: by keypoint, or by category and keypoint where categories differ."""
+        table, names = sigma_table(self.truth, self.protocol), self.truth.schema.names
+        rows = [{k: v for k, v in zip(names, row, strict=True) if not math.isnan(v)} for row in table.tolist()]
+        alike = all(row == rows[0] for row in rows)
+        return rows[0] if rows and alike else {c.name: row for c, row in zip(self.truth.categories, rows, strict=True)}
+
     def block(self) -> str:
-        """The protocol as it was applied."""
+        """The protocol as it was applied, and the rule of each PCK that is printed."""
         from .table import schema_line
 
-        return block(self.protocol, {**self.workings.problem().used, "sigmas": schema_line(self)})
+        rules = [f"{name}: {'; '.join(f'{k} {v}' for k, v in choices.items())}" for name, choices in rules_of(self.names).items()]
+        return "\n".join([block(self.protocol, {**self.workings.problem().used, "sigmas": schema_line(self)}), *rules])
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values at full precision; null where there is no truth."""
         header = self.predictions.header
         problem = self.workings.problem()
         return {
-            "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": dict(problem.used)},
+            "protocol": {**self.protocol.to_dict(), "fingerprint": self.protocol.fingerprint, "used": {**problem.used, "sigmas": self.sigmas()}},
             "metrics": {name: None if math.isnan(v) else v for name, v in self.metrics.items()},
             "n": {name: m.n for name, m in self.table.items()},
+            **({"rules": rules} if (rules := rules_of(self.names)) else {}),
             "counts": self.counts,
             "warnings": list(self.warnings),
             "truth": {"name": self.truth.name, "schema": self.truth.schema.name, "files": [{"path": p, "sha256": d} for p, d in self.truth.provenance.files]},
@@ -255,12 +267,11 @@ def evaluate(
 
 def _elsewhere(truth: PoseDataset, pred: Predictions) -> tuple[str, ...]:
     """A word where the header names another dataset or split than the one that is scored on; a file may be any."""
-    from posedata.catalog import list_datasets
+    from posedata.catalog import called
 
-    name, _, rest = truth.name.partition("/") if "/" in truth.name else truth.name.partition(" ")
+    known = called(truth.name)
     said = {k: pred.header[k] for k in ("dataset", "config", "split") if pred.header.get(k)}
-    parts = {"dataset": name, "config": rest.partition(" ")[0] if "/" in truth.name else None, "split": truth.name.rpartition(" ")[2]}
-    if name not in list_datasets() or not (rest and said) or all(parts[k] in (None, v) for k, v in said.items()):
+    if not known or all(known.get(k, v) == v for k, v in said.items()):
         return ()
     return (f"the header of the predictions names {'/'.join(map(str, said.values()))}; they are scored on {truth.name}",)
 

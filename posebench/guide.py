@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from posedata.errors import PoseError, did_you_mean
-
-from .metrics import METRICS, Metric
+from .distances import pck_rule
+from .metrics import METRICS, Metric, read_metric
 from .protocols import PROTOCOLS, load_protocol
 
 __all__ = ["metrics_guide", "protocols_guide"]
@@ -33,12 +32,17 @@ _AT = {
 
 
 def metrics_guide(name: str | None = None) -> tuple[dict[str, Any], str]:
-    """Values and text for all metrics, or for one."""
-    if name is not None and name not in METRICS:
-        raise PoseError(f"metric {name!r}", "unknown", did_you_mean(name, METRICS))
-    chosen = [METRICS[name]] if name else list(METRICS.values())
-    values = {m.name: _values(m) for m in chosen}
-    return values, "\n\n".join([*([] if name else [LANGUAGE]), *(_text(m, variants=bool(name)) for m in chosen)])
+    """Values and text for all metrics, or for one; for one variant of PCK also the choices of its rule."""
+    if name is None:
+        return {m.name: _values(m) for m in METRICS.values()}, "\n\n".join([LANGUAGE, *(_text(m, variants=False) for m in METRICS.values())])
+    s = read_metric(name)
+    m = METRICS[s.name]
+    if s.name != "PCK":
+        return {m.name: _values(m)}, _text(m, variants=True)
+    rule = pck_rule(s.variant)
+    choices = "\n".join(f"  {choice:<10} {text}" for choice, text in rule.choices().items())
+    values = {m.name: {**_values(m), "rule": {"name": rule.name, "summary": rule.summary, "source": rule.source, **rule.choices()}}}
+    return values, f"{_text(m, variants=not s.variant)}\n\n{rule.where}\n  {rule.summary}\n{choices}\n  source     {rule.source}"
 
 
 def _values(m: Metric) -> dict[str, Any]:

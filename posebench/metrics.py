@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .selection import EVERYTHING, Selection
 from .spelling import Spelling, spelled
 from .workings import Workings
 
-__all__ = ["METRICS", "Measured", "Metric", "measure", "read_metric"]
+__all__ = ["METRICS", "Measured", "Metric", "measure", "read_metric", "rules_of"]
 
 
 class Measured(NamedTuple):
@@ -73,6 +73,17 @@ def read_metric(text: str | Spelling) -> Spelling:
 def canonical(s: Spelling) -> str:
     """The one way to write it."""
     return s.written(2 if METRICS[s.name].at == "similarity" else None)
+
+
+def rules_of(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The seven choices behind each PCK among the metrics, at the threshold that is asked for."""
+    asked = {canonical(s): s for s in map(read_metric, names) if s.name == "PCK"}
+    return {name: _rule_at(s).choices() for name, s in asked.items()}
+
+
+def _rule_at(s: Spelling) -> distances.PCKRule:
+    rule = distances.pck_rule(s.variant)
+    return rule if s.at is None else rule.replace(name=rule.name, thresholds=(rule.threshold(s.at),))
 
 
 def measure(workings: Workings, text: str | Spelling, selection: Selection = EVERYTHING) -> Measured:

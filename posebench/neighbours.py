@@ -16,7 +16,7 @@ from posedata.schemas import COCO17, SCHEMAS
 from .postprocess import RESCORES, oks_nms, rescore
 from .protocol import ABSENT, IGNORED, INTERPOLATIONS, TRUTH_AREAS, Protocol
 from .protocols import PROTOCOLS
-from .sight import Distortion, distortions, image_steps, kept, sight, stepped
+from .sight import Distortion, distortions, image_steps, kept, sight, stepped, tiny_areas
 from .suspicions import same_poses
 from .workings import Workings
 
@@ -62,7 +62,7 @@ def _rules(p: Protocol, where: str, w: Workings) -> Iterator[Change]:
     for name, words in choices.items():
         for word, meaning in words.items():
             if word != getattr(p, name):
-                yield Change(f"{name} = {word!r}", f"{name.replace('_', ' ')}: {meaning}", _under(**{name: word}))
+                yield Change(f"{name} = {word!r}", f"{name.replace('_', ' ')}: {meaning}", _under(**{name: word}), name == "truth_area" and tiny_areas(w))
     for most in (1, 10, 20, 100, EVERY):
         if most != p.max_preds:
             said = "all" if most == EVERY else f"the best {most}"
@@ -206,9 +206,11 @@ def _rows(w: Workings) -> Iterator[Change]:
 
 
 def _rescored(pred: Predictions) -> Iterator[Change]:
+    no_score = bool(pred.score.min() == pred.score.max())
     for mode in ("box x keypoints", "keypoints"):
-        if pred.header.get("score") in (None, "box"):
-            yield Change(f"score = {mode}", RESCORES[mode][0], _with(partial(_scored_by, mode)))
+        if no_score or pred.header.get("score") in (None, "box"):
+            what = f"all {len(pred):,} scores are {pred.score[0]:g}; {RESCORES[mode][0]}" if no_score else RESCORES[mode][0]
+            yield Change(f"score = {mode}", what, _with(partial(_scored_by, mode)), no_score)
 
 
 def _scored_by(mode: str, w: Workings) -> Predictions:

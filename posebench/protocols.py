@@ -111,7 +111,7 @@ AKD = COCO.replace(
     metrics=("PCK.technumber@0.1", "PCK.technumber@0.2", "AP", "AP@0.50", "AP@0.75", "AR", "AR@0.50", "AR@0.75"),
     ranges={},
     notes=(
-        "PCK.technumber is that of the set's authors: all points, hidden ones too, within a share of the diagonal around them.",
+        "PCK.technumber is the rule of the set's authors: all points, hidden ones too, within a share of the diagonal around them; in pixels, where theirs is in cells of a square heatmap.",
         "The files have neither box nor area; AP takes the extent of the points, and sigmas borrowed from other sets.",
     ),
     sources={

@@ -120,7 +120,7 @@ def _checked(ev: Evaluation) -> dict[str, Any]:
         raise PoseError("--check", "pycocotools is not installed", "pip install pycocotools") from None
     theirs = by_pycocotools(ev)
     have = {*ev.protocol.ranges}
-    names = [n for n in theirs if not (where := read_metric(n).where) or where in have]
+    names = [n for n in theirs if (not (s := read_metric(n)).where or s.where in have) and (s.at is None or s.at in ev.protocol.thresholds)]
     return {n: {"ours": _or_null(ev[n]), "pycocotools": _or_null(theirs[n])} for n in names}
 
 

@@ -16,7 +16,7 @@ from .orders import known_orders, moves
 from .problem import Problem
 from .workings import Workings
 
-__all__ = ["Distortion", "Sight", "Verdict", "distortions", "image_steps", "kept", "sight", "stepped", "verdict"]
+__all__ = ["Distortion", "Sight", "Verdict", "distortions", "image_steps", "kept", "sight", "stepped", "tiny_areas", "verdict"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -310,6 +310,12 @@ def _order_verdict(look: Sight, tried: list[Distortion]) -> Verdict | None:
             if after > max(0.4, before + 0.2, before * 1.3) and (best is None or after - before > best.after - best.before + 0.02):
                 best = Verdict(d, before, after)
     return best
+
+
+def tiny_areas(w: Workings) -> bool:
+    """Whether most truths that count have an area of no more than a pixel: converters write 0 or 1 where they know none."""
+    problem = w.problem()
+    return bool(np.mean(problem.area[~problem.ignored] <= 1) > 0.5) if not problem.ignored.all() else False
 
 
 # -- the images ---------------------------------------------------------------------------------------

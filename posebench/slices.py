@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
+from posedata.formats.rows import RowTable, parse_object
 from posedata.progress import bar
+from posedata.rest import Rest
 from posedata.similarity import box_iou
 
 from .metrics import METRICS, Measured, canonical, measure, read_metric
@@ -64,6 +66,10 @@ def slices_of(workings: Workings, by: str) -> list[Slice]:
         return [Slice(label, Selection(images=mask.astype(np.float64))) for label, mask in _values(truth.images.meta[by])]
     if by in _ALIASES:
         return slices_of(workings, _ALIASES[by])
+    if (column := _key_of_file(truth.instances.rest, by)) is not None:
+        return [Slice(label, Selection(truths=mask)) for label, mask in _values(column)]
+    if (column := _key_of_file(truth.images.rest, by)) is not None:
+        return [Slice(label, Selection(images=mask.astype(np.float64))) for label, mask in _values(column)]
     raise PoseError(f"by={brief(repr(by))}", "no such column", did_you_mean(by, slice_names(workings)))
 
 
@@ -86,9 +92,11 @@ def sliced(workings: Workings, by: str, metrics: Sequence[str]) -> list[tuple[An
     return rows
 
 
-def default_metrics(by: str) -> tuple[str, ...]:
-    """What is shown where nobody says."""
-    return _POINTS if isinstance(by, str) and by in SLICES and SLICES[by].only_points else ("AP", "AR")
+def default_metrics(by: str, own: Sequence[str] = ()) -> tuple[str, ...]:
+    """What is shown where nobody says; of single points those among the protocol's `own`, which fit its data."""
+    if not (isinstance(by, str) and by in SLICES and SLICES[by].only_points):
+        return "AP", "AR"
+    return tuple(m for m in own if METRICS[read_metric(m).name].per_keypoint) or _POINTS
 
 
 _POINTS = ("PCK@0.1", "PCK@0.2")
@@ -196,6 +204,14 @@ _ALIASES = {"species": "category"}
 
 
 # -- columns -----------------------------------------------------------------------------------------
+
+
+def _key_of_file(rest: Rest, key: str) -> NDArray[Any] | None:
+    """A key of the file that no column holds, as one; None where no row has it, or its values are no plain numbers or texts."""
+    if not any(key in layout for layout in rest.layouts):
+        return None
+    rows = [parse_object(text, key) if text else {} for text in rest.rows()]
+    return RowTable(rows, key, []).scalars(key) if any(key in row for row in rows) else None
 
 
 def _values(column: NDArray[Any]) -> Iterator[tuple[Any, NDArray[np.bool_]]]:

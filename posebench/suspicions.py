@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .sight import Sight, image_steps, sight, stepped, verdict
+from .sight import Sight, image_steps, sight, stepped, tiny_areas, verdict
 from .workings import Workings
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def _nothing_found(w: Workings) -> Figures | None:
 
 def _why_so_few(w: Workings, best: NDArray[np.float64], at: float) -> str:
     """What to think when no distortion explains it; best: (N,) highest similarity of each truth."""
+    if tiny_areas(w):
+        return "the areas of the truth are none"
     if (best >= at).mean() > 0.2:
         return "the scores rank what fits last: are they losses or ranks?"
     for step in image_steps(w):

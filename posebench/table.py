@@ -24,7 +24,8 @@ def as_text(ev: Evaluation) -> str:
     """The numbers, what they were counted on, warnings, and the protocol."""
     width = max((len(name) for name in ev.table), default=0)
     counts = ev.counts
-    head = f"{ev.truth.name}: {counts['predictions']:,} predictions against {counts['counted']:,} truths on {counts['images']:,} images"
+    cut = f" ({counts['scored']:,} looked at)" if counts["scored"] < counts["predictions"] else ""
+    head = f"{ev.truth.name}: {counts['predictions']:,} predictions{cut} against {counts['counted']:,} truths on {counts['images']:,} images"
     ignored = f" ({counts['ignored']:,} truths ignored)" if counts["ignored"] else ""
     rows = [f"  {name:<{width}}  {number(m.value)}  n {m.n:,}" for name, m in ev.table.items()]
     warned = [f"warning: {one_line(w)}" for w in ev.warnings]

@@ -73,9 +73,9 @@ class Workings:
         return self.once(("attempts", id(problem)), lambda: match(problem, self.pairs(where), (MATCHED_AT,)))
 
     def paired(self, pairing: str, where: str = "") -> Paired:
-        """Each truth that counts beside the prediction it is compared to, of all points or of a part."""
+        """Each truth that counts beside the prediction it is compared to: of all points or of a part, with categories or pooled."""
         part = self.protocol.parts.get(where)
-        key = where if part is not None else ""
+        key = where if part is not None or where == "pooled" else ""
         make = (lambda: given(self.aligned, part)) if pairing == "given" else lambda: matched(self.problem(key), self.attempts(key))
         return self.once(("paired", pairing, key), make)
 

@@ -168,6 +168,17 @@ def _own() -> tuple[str, ...]:
     return tuple(m.name for m in pkgutil.iter_modules(datasets.__path__) if not m.name.startswith("_"))
 
 
+def called(name: str) -> dict[str, str]:
+    """What load_dataset was asked for, from the name it gave the dataset; nothing for a dataset of no catalogue.
+
+    >>> called("synthetic/person val[:10%]")
+    {'dataset': 'synthetic', 'config': 'person', 'split': 'val[:10%]'}
+    """
+    path, _, split = name.partition(" ")
+    dataset, _, config = path.partition("/")
+    return {k: v for k, v in (("dataset", dataset), ("config", config), ("split", split)) if v} if split and dataset in list_datasets() else {}
+
+
 def entry(name: str) -> Entry:
     """What is known of a dataset."""
     if not isinstance(name, str):

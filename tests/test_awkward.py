@@ -196,7 +196,7 @@ def test_without_areas_the_share_of_the_box_stands_in_and_is_named(tmp_path: Pat
     assert 0 < ev["AP"] == same["AP"] < 1
     assert "no area in the truth: .53 of the box stands in" in ev.warnings[0]
     assert ".53 box, for the truth has none by the rule" in ev.block()
-    assert ev.to_dict()["protocol"]["used"] == {"area": ".53 box, for the truth has none by the rule"}
+    assert ev.to_dict()["protocol"]["used"]["area"] == ".53 box, for the truth has none by the rule"
 
 
 def test_without_area_and_box_the_extent_stands_in(tmp_path: Path) -> None:
@@ -497,6 +497,15 @@ def across(tmp_path: Path) -> tuple[PoseDataset, Predictions]:
         if name in own:
             found[:, column, :2] = points[:, own.index(name), :2] + rng.normal(0, 25, (n, 2))
     return truth, Predictions.from_arrays(schema="coco17", image=truth.images.id[truth.instances.image], keypoints=found, score=rng.random(n))
+
+
+def test_a_mapping_that_loses_no_point_leaves_who_counts_to_num_keypoints(tmp_path: Path) -> None:
+    truth = annotations(schema="crowdpose14")
+    truth["annotations"][0]["num_keypoints"] = 0
+    files = written(tmp_path, truth, results(truth))
+    assert posebench.evaluate(*files).counts["counted"] == 3
+    ev = posebench.evaluate(*files, schema="crowdpose14", mapping="known")
+    assert ev.counts["counted"] == 3 and ev.warnings[0].endswith("on 14 of the 14 points of 'crowdpose14' (exact mapping)")
 
 
 def test_a_mapping_scores_the_common_points_alone(tmp_path: Path) -> None:

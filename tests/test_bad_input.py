@@ -393,6 +393,7 @@ BAD_RESULTS = {
     "mixed truths": ([((0, "truth_id"), 1), ((1, "truth_id"), "b")], ["$[1].truth_id", "'b', where the first is 1"]),
     "bool id": ([((1, "image_id"), True)], ["$[1].image_id", "true where a whole number is needed"]),
     "huge id": ([((1, "image_id"), 2**64)], ["$[1].image_id", "out of range"]),
+    "id rounded": ([((1, "image_id"), 2.0**53 + 2)], ["$[1].image_id: 9007199254740994.0 is rounded; write it without a point or exponent"]),
     "box of five": ([((1, "bbox"), [1] * 5)], ["$[1].bbox", "5 numbers where 4 are needed"]),
     "two headers": ([((2, "posebench"), {"schema": "coco17"})], ["2 different headers", "split it"]),
     "unknown field": ([((0, "posebench"), {"modell": 1})], ["posebench", "unknown field 'modell'", "did you mean 'model'?"]),

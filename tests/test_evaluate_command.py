@@ -12,7 +12,9 @@ import pytest
 
 import posebench
 from posebench import COCO, CROWDPOSE, METRICS, PROTOCOLS
-from posedata import Predictions, load_dataset
+from posebench.distances import PCK_RULES
+from posebench.simulate import simulate
+from posedata import Predictions, load_dataset, load_schema
 from posedata.version import __version__
 from tests.scored import Json, annotations, command, results, written
 
@@ -71,6 +73,13 @@ def test_check_agrees_in_every_digit(real: Path, tmp_path: Path, name: str) -> N
     assert text.endswith("pycocotools agrees in every digit (10 numbers)\n")
 
 
+def test_check_follows_the_thresholds_and_ranges_of_the_protocol(real: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text('base = "coco"\nthresholds = [0.3, 0.75]\n[ranges]\nmedium = [100, 4000]\nhuge = [9216, 1e10]\n')
+    values = spoken(tmp_path, real / "coco_4/preds.json", "--truth", real / "coco_4/gt.json", "--check", "--protocol", "p.toml")
+    assert list(values["check"]) == ["AP", "AP@0.75", "AP[medium]", "AR", "AR@0.75", "AR[medium]"]
+    assert all(both["ours"] == both["pycocotools"] for both in values["check"].values())
+
+
 @pytest.mark.parametrize("empty", [("preds",), ("annotations",), ("annotations", "preds"), ("annotations", "images", "preds")])
 def test_check_agrees_on_nothing(tmp_path: Path, empty: tuple[str, ...]) -> None:
     truth = annotations()
@@ -94,7 +103,11 @@ def test_check_of_a_rule_that_pycocotools_lacks_is_refused(here: Path) -> None:
 def test_the_json_has_its_keys_and_full_precision(here: Path) -> None:
     values = spoken(here, "preds.json", "--truth", "truth.json")
     assert list(values) == ["protocol", "metrics", "n", "counts", "warnings", "truth", "predictions", "version"]
-    assert values["protocol"] == {**COCO.to_dict(), "fingerprint": COCO.fingerprint, "used": {}}
+    assert values["protocol"] == {
+        **COCO.to_dict(),
+        "fingerprint": COCO.fingerprint,
+        "used": {"sigmas": dict(zip(load_schema("coco17").names, load_schema("coco17").sigmas.tolist(), strict=True))},
+    }
     assert list(values["metrics"]) == list(values["n"]) == list(COCO.metrics)
     assert values["metrics"]["AP"] == pytest.approx(76 / 101, abs=1e-15) and len(str(values["metrics"]["AP"])) > 15
     assert values["metrics"]["AP[large]"] is None and values["n"]["AP[large]"] == 0, "no truth is null"
@@ -105,6 +118,14 @@ def test_the_json_has_its_keys_and_full_precision(here: Path) -> None:
     assert values["truth"]["name"] == "truth" and values["truth"]["schema"] == "coco17"
     assert values["truth"]["files"][0]["path"] == "truth.json" and len(values["truth"]["files"][0]["sha256"]) == 64
     assert values["version"] == __version__
+
+
+def test_the_sigmas_that_were_used_travel_by_category_where_these_differ() -> None:
+    truth = load_dataset("synthetic", "quadruped", split="val", n=8)
+    name = truth.categories[1].name
+    ev = posebench.evaluate(truth, simulate(truth).pred, COCO.replace(sigmas={name: {"nose": 0.2}}))
+    used = ev.to_dict()["protocol"]["used"]["sigmas"]
+    assert used[name]["nose"] == 0.2 and used[truth.categories[0].name] == dict(zip(truth.schema.names, truth.schema.sigmas.tolist(), strict=True))
 
 
 def test_crowdpose_has_its_levels_and_no_area_ranges(real: Path, tmp_path: Path) -> None:
@@ -189,6 +210,30 @@ def test_slices_come_after_the_numbers(here: Path) -> None:
     assert [row["value"] for row in by["size"]] == ["small", "medium", "large"]
     assert by["size"][0] == {"value": "small", "metrics": {"AP": None}, "n": {"AP": 0}}
     assert by["size"][1] == {"value": "medium", "metrics": {"AP": pytest.approx(76 / 101)}, "n": {"AP": 4}}
+
+
+def test_the_rule_of_a_pck_stands_under_the_protocol(here: Path) -> None:
+    asked = ("preds.json", "--truth", "truth.json", "--metrics", "PCK@0.1,PCK.mmpose,AP")
+    text = command("evaluate", *asked, cwd=here).stdout
+    assert (
+        "\nPCK@0.1: unit pooled; norm longest side of the truth's box; threshold <= 0.1; points v > 0; pairing matched; unfound wrong; absent wrong\n" in text
+    )
+    rules = spoken(here, *asked)["rules"]
+    assert list(rules) == ["PCK@0.1", "PCK.mmpose"] and rules["PCK.mmpose"] == PCK_RULES["mmpose"].choices()
+    assert "rules" not in spoken(here, *asked[:3])
+
+
+def test_predictions_beyond_the_most_are_counted_in_the_first_line(here: Path) -> None:
+    (here / "p.toml").write_text("max_preds = 1")
+    twice = results(annotations(1)) * 2
+    (here / "preds.json").write_text(json.dumps(twice))
+    text = command("evaluate", "preds.json", "--truth", "truth.json", "--protocol", "p.toml", cwd=here).stdout
+    assert text.startswith("truth: 2 predictions (1 looked at) against 4 truths on 4 images\n")
+
+
+def test_a_truth_of_nobody_is_said_to_be_one(here: Path) -> None:
+    (here / "truth.json").write_text(json.dumps({**annotations(), "annotations": []}))
+    assert "none of 0 truths counts: no number can be made" in spoken(here, "preds.json", "--truth", "truth.json")["warnings"]
 
 
 # -- floors and exit status ------------------------------------------------------------------------------------
@@ -319,6 +364,12 @@ def test_a_header_that_names_no_truth_is_one_sentence(tmp_path: Path, header: Js
     assert words in done.stderr
 
 
+def test_simulated_predictions_say_what_they_are_of(tmp_path: Path) -> None:
+    assert command("simulate", "synthetic/quadruped/val", "-o", "preds.json", "--quiet", cwd=tmp_path).returncode == 0
+    values = spoken(tmp_path, "preds.json")
+    assert values["truth"]["name"] == "synthetic/quadruped val" and not any("scored on" in w for w in values["warnings"])
+
+
 # -- the guides ----------------------------------------------------------------------------------------------------
 
 
@@ -331,7 +382,16 @@ def test_the_language_of_metrics_is_printed(tmp_path: Path) -> None:
     one = json.loads(command("metrics", "AP", "--json", cwd=tmp_path).stdout)
     assert set(one) == {"AP"} and set(one["AP"]) == {"summary", "formula", "n", "at", "variants", "higher_is_better", "per_keypoint"}
     unknown = command("metrics", "APP", cwd=tmp_path)
-    assert (unknown.returncode, unknown.stderr) == (2, "posebench: metric 'APP': unknown; did you mean 'AP'?\n")
+    assert (unknown.returncode, unknown.stderr) == (2, "posebench: metric 'APP': no metric 'APP'; did you mean 'AP'?\n")
+
+
+def test_a_rule_of_pck_is_printed_with_its_choices(tmp_path: Path) -> None:
+    text = command("metrics", "PCK.technumber@0.1", cwd=tmp_path).stdout
+    rule = PCK_RULES["technumber"]
+    assert f"\nPCK.technumber\n  {rule.summary}\n" in text
+    assert all(f"  {choice:<10} {words}\n" in text for choice, words in rule.choices().items())
+    values = json.loads(command("metrics", "PCK", "--json", cwd=tmp_path).stdout)
+    assert values["PCK"]["rule"]["name"] == "posebench" and values["PCK"]["rule"]["threshold"] == "<= 0.2"
 
 
 def test_the_protocols_are_printed(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import posebench
 from posebench.align import align
 from posebench.distances import PCK_RULES, pck
 from posebench.match import match, pairs_of
@@ -104,6 +105,13 @@ def test_pairs_of_real_files_agree_with_the_slow_twin(name: str, real: Path) -> 
         if rule.norm != "head":
             mine = rule.replace(pairing="matched")
             assert pck(pairs, mine, rule.thresholds[-1]) == pytest.approx(slow_pck(pairs, mine, rule.thresholds[-1])), rule
+
+
+def test_pooled_pairs_do_not_look_at_categories() -> None:
+    ds = truth((0, 50), (1, 1), category=["cat", "dog"])
+    ev = posebench.evaluate(ds, preds([51, 1], [1, 1], category=[1, 1]))  # both said to be cats
+    assert ev.measured("EPE") == (1.0, 3) and ev.measured("EPE[pooled]") == (1.0, 6)
+    assert ev["PCK@0.2"] == 0.5 and ev["PCK@0.2[pooled]"] == 1
 
 
 # -- given -------------------------------------------------------------------------------------------

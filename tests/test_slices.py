@@ -17,7 +17,7 @@ from posebench import COCO, CROWDPOSE, Evaluation
 from posebench.slices import SLICES
 from posedata import PoseDataset, Predictions, Schema, load_dataset, load_schema, read_coco
 from posedata.errors import PoseError
-from tests.scored import command
+from tests.scored import annotations, command, results, written
 
 BOTH = ("AP", "AR@0.75", "AP[large]")
 
@@ -208,6 +208,27 @@ def test_labelled_is_the_share_of_the_annotated_points_in_quarters() -> None:
     assert {label: m["AR"].n for label, m in posebench.evaluate(truth, found).slices("labelled", ["AR"])} == {
         "up to 1/4": 0, "up to 1/2": 2, "up to 3/4": 1, "up to all": 2,
     }  # fmt: skip
+
+
+def test_a_key_of_the_file_that_no_column_holds_slices_too(tmp_path: Path) -> None:
+    truth = annotations()
+    for i, (image, note) in enumerate(zip(truth["images"], truth["annotations"], strict=True)):
+        image["weather"] = ("sun", "rain")[i % 2]
+        note.update({"gait": i // 2, "outline": [i]} if i else {})
+    ev = posebench.evaluate(*written(tmp_path, truth, results(truth, 0.5)))
+    assert [(label, found["AR"]) for label, found in ev.slices("weather", ["AR"])] == [("rain", (0.5, 2)), ("sun", (0.5, 2))]
+    assert [(label, found["AR"]) for label, found in ev.slices("gait", ["AR"])] == [(0, (1.0, 1)), (1, (0.0, 2))]
+    for key in ("outline", "file_name", "keypoints"):
+        with pytest.raises(PoseError, match=f"by='{key}': no such column"):
+            ev.slices(key)
+
+
+def test_points_without_boxes_are_sliced_by_the_pck_of_their_protocol() -> None:
+    points = np.concatenate([np.random.default_rng(0).uniform(0, 90, (3, 16, 2)), np.full((3, 16, 1), 2.0)], -1)
+    truth = PoseDataset.from_arrays(schema="akd16", image=[1, 2, 3], keypoints=points)
+    ev = posebench.evaluate(truth, Predictions.from_arrays(schema="akd16", image=[1, 2, 3], keypoints=points, score=[0.9, 0.8, 0.7]))
+    seen = dict(ev.slices("visibility"))["seen"]
+    assert list(seen) == ["PCK.technumber@0.1", "PCK.technumber@0.2"] and seen["PCK.technumber@0.1"] == (1, 48)
 
 
 # -- categories and keypoints --------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_no_predictions_and_no_truth_raise_nothing() -> None:
     truth = people()
     none = found(truth).take(np.zeros(0, np.intp))
     assert [w for w in evaluate(truth, none).warnings if "no prediction at all" not in w] == []
-    assert evaluate(truth.take(np.zeros(0, np.intp)), found(truth)).warnings == ()
+    assert evaluate(truth.take(np.zeros(0, np.intp)), found(truth)).warnings == ("none of 0 truths counts: no number can be made",)
 
 
 @settings(max_examples=25)
@@ -206,6 +206,12 @@ def test_a_mistake_raises_no_suspicion_of_another_kind() -> None:
         ev = evaluate(*case(truth, found(truth)))
         fired = {s.name for s in SUSPICIONS.values() if s.said(ev.workings)}
         assert fired - {name} <= related, name
+
+
+def test_areas_of_nothing_explain_that_nothing_is_found() -> None:
+    truth = people()
+    none = replace(truth, instances=replace(truth.instances, area=np.zeros(len(truth))))
+    assert str(said(none, found(truth), "nothing-found")).endswith("likely: the areas of the truth are none")
 
 
 def test_poor_predictions_are_told_from_bad_scores() -> None:

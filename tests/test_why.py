@@ -73,6 +73,20 @@ def test_scores_that_are_losses_come_first() -> None:
     assert asked(truth, replace(pred, score=-pred.score))[0].change == "scores negated"
 
 
+def test_one_score_for_all_is_a_mistake() -> None:
+    truth = people()
+    pred = found(truth)
+    sure = np.concatenate([pred.keypoints[..., :2], np.broadcast_to(pred.score[:, None, None], (*pred.keypoints.shape[:2], 1))], -1)
+    first = asked(truth, replace(pred, keypoints=sure, score=np.ones(len(pred))))[0]
+    assert first.change.startswith("score = ") and first.mistake and first.evidence.startswith(f"all {len(pred)} scores are 1; ")
+
+
+def test_areas_of_nothing_are_a_mistake() -> None:
+    truth = people()
+    first = asked(replace(truth, instances=replace(truth.instances, area=np.zeros(len(truth)))), found(truth))[0]
+    assert first.change.startswith("truth_area = ") and first.mistake
+
+
 def test_repeated_poses_come_first() -> None:
     truth = people()
     pred = found(truth)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posedata.catalog import called
 from posedata.columns import ids_column
 from posedata.dataset import PoseDataset
 from posedata.errors import DataError, brief
@@ -276,10 +277,5 @@ def _header(truth: PoseDataset, conditions: Mapping[str, Any]) -> dict[str, Any]
 
 def _source(truth: PoseDataset) -> dict[str, Any]:
     """Dataset, configuration, split and images, as load_dataset calls them, so that an evaluation finds its truth; else the name."""
-    from posedata.catalog import list_datasets
-
-    place, _, split = truth.name.partition(" ")
-    dataset, _, config = place.partition("/")
-    if not split or dataset not in list_datasets():
-        return {"dataset": truth.name, "images": "all"}
-    return {"dataset": dataset, **({"config": config} if config else {}), "split": split, "images": truth.images.id.tolist()}
+    known = called(truth.name)
+    return {**known, "images": truth.images.id.tolist()} if known else {"dataset": truth.name, "images": "all"}

@@ -257,6 +257,8 @@ def _whole(value: Any) -> int:
         raise ValueError("where a whole number is needed")
     if not -(2**63) <= value < 2**63:
         raise ValueError("is out of range")
+    if type(value) is float and abs(value) >= LARGEST_EXACT:
+        raise ValueError("is rounded; write it without a point or exponent")
     return int(value)
 
 
