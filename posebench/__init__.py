@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .metrics import METRICS
     from .postprocess import oks_nms, rescore, soft_oks_nms
     from .protocol import Protocol
-    from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, PROTOCOLS, load_protocol
+    from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
     from .submission import check_results
 
 # Doors, as in posedata: a name is imported when it is first asked for.
@@ -23,7 +23,7 @@ _HOME = {
     "metrics": ("METRICS",),
     "postprocess": ("oks_nms", "rescore", "soft_oks_nms"),
     "protocol": ("Protocol",),
-    "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "PROTOCOLS", "load_protocol"),
+    "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
     "submission": ("check_results",),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

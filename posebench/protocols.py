@@ -12,7 +12,7 @@ from posedata.schemas import COCO17, FOOT6
 
 from .protocol import Part, Protocol, read_protocol
 
-__all__ = ["AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "PROTOCOLS", "load_protocol"]
+__all__ = ["AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"]
 
 _PYCOCOTOOLS = "pycocotools 2.0, cocoeval.py (Params.setKpParams, COCOeval)"
 _CROWDPOSE_API = "crowdpose-api, PythonAPI/crowdposetools/cocoeval.py"
@@ -58,6 +58,13 @@ COCO_FOOT_WHOLEBODY = COCO_FOOT.replace(
         "No evaluator reads foot_valid itself: an invalid foot has no labelled point in the published files, so both agree there.",
     ),
     sources={**COCO_FOOT.sources, "parts": "body: COCO; foot: COCO-WholeBody, xtcocotools 1.14 keypoints_foot"},
+)
+
+FOOT = COCO.replace(
+    name="foot",
+    ignored="labelled",
+    notes=("num_keypoints of CMU's foot files is that of the body: a person counts where a foot point is labelled.",),
+    sources={**COCO.sources, "ignored": "xtcocotools 1.14, keypoints_foot: any labelled foot point"},
 )
 
 CROWDPOSE = COCO.replace(
@@ -124,12 +131,13 @@ AKD = COCO.replace(
 )
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({
-    p.name: p for p in (COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, AP10K, CAT, AKD)
+    p.name: p for p in (COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, FOOT, CROWDPOSE, CROWDPOSE_OPENPIFPAF, AP10K, CAT, AKD)
 })  # fmt: skip
 """By name."""
 
 BY_SCHEMA: Mapping[str, Protocol] = MappingProxyType({
     "crowdpose14": CROWDPOSE, "coco_foot23": COCO_FOOT, "coco_foot23_062": COCO_FOOT, "ap10k17": AP10K, "akd16": AKD,
+    "foot6": FOOT, "foot6_062": FOOT,
 })  # fmt: skip
 """The rules under which numbers of a schema are published, for files that belong to no dataset we know."""
 

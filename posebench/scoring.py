@@ -19,7 +19,7 @@ from posedata.files import write_bytes
 from .evaluation import Evaluation, evaluate
 from .metrics import Measured, canonical, read_metric
 from .options import source_of
-from .table import as_text, slices_text
+from .table import as_text, slices_text, styled
 
 __all__ = ["evaluated", "score"]
 
@@ -60,10 +60,10 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
     if options["out"]:
         _write(options["out"], values, tables)
         say(f"written to {options['out']}", quiet or as_json)
-    emit(values, "\n\n".join(text), as_json)
+    emit(values, styled("\n\n".join(text)), as_json)
     for name, floor, value in below:
         say(f"{name} is unknown, for there is no truth; {floor:g} is asked" if math.isnan(value) else f"{name} is {value:.6g}, below {floor:g}", as_json)
-    if below:
+    if below or (options["check"] and _differs(values["check"])):
         sys.exit(1)
 
 
@@ -122,6 +122,11 @@ def _checked(ev: Evaluation) -> dict[str, Any]:
     have = {*ev.protocol.ranges}
     names = [n for n in theirs if (not (s := read_metric(n)).where or s.where in have) and (s.at is None or s.at in ev.protocol.thresholds)]
     return {n: {"ours": _or_null(ev[n]), "pycocotools": _or_null(theirs[n])} for n in names}
+
+
+def _differs(differences: Mapping[str, Mapping[str, float | None]]) -> bool:
+    """Whether any number differs by more than 1e-12, or only one of us has it."""
+    return any((d["ours"] is None) != (d["pycocotools"] is None) or abs((d["ours"] or 0) - (d["pycocotools"] or 0)) > 1e-12 for d in differences.values())
 
 
 def _check_text(differences: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -55,9 +55,11 @@ def _read_as(predictions: Source | Sequence[Source], truth: PoseDataset) -> Pred
     """Predictions of the truth's schema, or of the one their header names: `align` says what to do about two."""
     try:
         return read_predictions(predictions, truth.schema, truth.categories)
-    except FormatError:
+    except FormatError as e:
         with suppress(FormatError):
             return read_predictions(predictions)
+        if not e.cure and "numbers, " in e.seen and " needs " in e.seen:
+            raise FormatError(e.where, e.seen, "points of another schema? say which: --schema NAME --mapping known (schema=, mapping=)") from None
         raise
 
 

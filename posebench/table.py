@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from posedata.errors import one_line
 
 if TYPE_CHECKING:
@@ -46,6 +48,13 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]]) -> 
     table += [[one_line(str(label)), *(cell for m in measured.values() for cell in (number(m.value), f"{m.n:,}"))] for label, measured in rows]
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return "\n".join("  " + "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in table)
+
+
+def styled(text: str) -> str:
+    """The same with the first line bold and warnings yellow, for a terminal; click takes it off elsewhere."""
+    lines = text.split("\n")
+    looks = [click.style(line, fg="yellow") if line.startswith("warning:") else line for line in lines[1:]]
+    return "\n".join([click.style(lines[0], bold=True), *looks])
 
 
 def percent(share: float) -> str:

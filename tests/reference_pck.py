@@ -24,6 +24,14 @@ def length(paired: Paired, i: int, norm: str | tuple[str, str] | tuple[int, int]
 
     if norm == "heatmap":
         return height / 10, width / 10
+    if norm == "square diagonal":
+        known = (
+            [(x / (width or 1), y / (height or 1)) for x, y, v, annotated in own if annotated]
+            if width and height
+            else [(x, y) for x, y, v, annotated in own if annotated]
+        )
+        share = max(around(known), 2.2250738585072014e-308)
+        return (share * width, share * height) if width and height else (share, share)
     if norm == "torso or predicted":
         a, b = paired.names.index("left_shoulder"), paired.names.index("right_hip")
         one = math.hypot(own[a][0] - own[b][0], own[a][1] - own[b][1])

@@ -90,7 +90,7 @@ BY_HAND = {
     ("mpii-mmpose", None): (3 / 7, 7),
     # torsos 50, 10, 50; strict, below 20 and 4: A ls rh th, B rh
     ("mmpose-torso", 0.4): ((1 / 3 + 2 / 3 + 1 / 2) / 5, 10),
-    # diagonals 100, 10, 50 around all points; all 15 count: A ls th nose, B pelvis
+    # square pictures: diagonals 100, 10, 50 around all points; all 15 count: A ls th nose, B pelvis
     ("technumber", 0.1): (4 / 15, 15),
     # 10 points of what was found; A thorax, B ls rh; unlabelled ones are wrong however near
     ("sleap", 5): (3 / 10, 10),
@@ -104,7 +104,9 @@ BY_HAND = {
 
 
 def suited(paired: Paired, rule: PCKRule) -> Paired:
-    return replace(paired, pairing=rule.pairing)
+    """Paired as the rule wants it; in a square picture where the rule draws pictures out to squares, so that 10 of 100 is a tie."""
+    square = rule.norm == "square diagonal"
+    return replace(paired, pairing=rule.pairing, size=np.full_like(paired.size, 64.0) if square else paired.size)
 
 
 @pytest.mark.parametrize(("name", "at"), BY_HAND)
@@ -324,7 +326,7 @@ def errors() -> dict[str, tuple[Any, str]]:
     torso = PCKRule(name="mine", norm="torso", pairing="given")
     mpii = PCK_RULES["mpii-hrnet"]
     return {
-        "no box": (lambda: pck(no_box), "PCK.posebench: no bbox in 3 of 3 truths, the first with id 1, 2, 3; choose a norm that needs no box, such as 'labelled diagonal'"),
+        "no box": (lambda: pck(no_box), "PCK.posebench: no bbox in 3 of 3 truths, the first with id 1, 2, 3; choose a norm that needs no box: PCK.technumber, PCK.sleap, EPE; in Python 'labelled diagonal'"),
         "no head": (lambda: pck(no_head, mpii), "PCK.mpii-hrnet: no head box in 2 of 3 truths, the first with id 2, 3; MPII and PoseTrack carry it; keys read: head_size, bbox_head, head_box, headbox"),
         "no size": (lambda: pck(replace(THREE, size=np.zeros((3, 2))), PCKRule(name="mine", norm="image side")), "PCK.mine: no image size in 3 of 3 truths, the first with id 1, 2, 3; give width and height to the images, or choose a norm that needs no image"),
         "no torso": (lambda: pck(bare, torso), "PCK.mine, norm 'torso': schema 'made' has no point 'left_shoulder'; known: a, b, c, d, e"),
@@ -372,3 +374,16 @@ def test_a_changed_rule_says_so() -> None:
 def test_every_rule_and_metric_says_where_it_comes_from() -> None:
     assert all(rule.summary and rule.source and len(rule.choices()) == 7 for rule in PCK_RULES.values())
     assert all(metric.formula and metric.source for metric in DISTANCE_METRICS.values())
+
+
+def test_technumber_measures_in_a_picture_drawn_out_to_a_square() -> None:
+    """Extents of 30 x 40 in a picture of 100 x 200: .3 and .2 of it; 6 px along x are .06, along y .03, of a diagonal of .36."""
+    points = [[(10, 10, 2), (40, 50, 1), (20, 20, 0)]]
+    pred = moved(points, [[6, 0, 0]])
+    rule = PCK_RULES["technumber"]
+    wide = replace(beside(points, pred, size=np.array([[100.0, 200]])), pairing="given")
+    share = 0.06 / np.hypot(0.3, 0.2)
+    assert pck(wide, rule, share + 1e-9).value == 1
+    assert pck(wide, rule, share - 1e-9).value == pytest.approx(2 / 3)
+    gathered = replace(beside([[(5, 5, 2)] * 3], moved([[(5, 5, 2)] * 3], [[0, 1, 2]]), size=np.array([[100.0, 200]])), pairing="given")
+    assert pck(gathered, rule, 0.2) == (pytest.approx(1 / 3), 3), "a truth without extent is wrong wherever a point is not exactly there"

@@ -113,11 +113,11 @@ def test_instances_counts_the_truths_that_count() -> None:
 @pytest.mark.parametrize(("by", "values"), [("coat", ["grey", "red"]), ("legs", [2, 3, 4]), ("tame", [False, True])])
 def test_a_column_of_truths_ignores_the_others_and_matches_again(by: str, values: list[Any]) -> None:
     truth, found = made()
-    ev = posebench.evaluate(truth, found)
+    ev = posebench.evaluate(truth, found, COCO)
     assert [label for label, _ in ev.slices(by, ["AP"])] == values, "rows without a value are in no slice"
     for value in values:
         mask = (truth.instances.meta[by] == value) & ~ev.workings.problem().ignored
-        assert_equal(ev, by, value, posebench.evaluate(with_truths(truth, mask), found))
+        assert_equal(ev, by, value, posebench.evaluate(with_truths(truth, mask), found, COCO))
 
 
 def test_numbers_of_truths_are_cut_into_quarters_and_nan_is_in_none() -> None:

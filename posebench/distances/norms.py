@@ -48,6 +48,16 @@ def _diagonal(xy: Floats, known: Bools) -> Floats:
     return np.hypot(size[:, 0], size[:, 1])
 
 
+def _square_diagonal(paired: Paired) -> Floats:
+    """(N, 2) the diagonal in shares of width and height, as lengths along x and y; pixels are square where a size is unknown.
+
+    A truth without extent keeps its points, and whatever is not exactly there is wrong.
+    """
+    size = np.where((paired.size > 0).all(1, keepdims=True), paired.size, 1.0)
+    diagonal = _diagonal(paired.points[..., :2] / size[:, None], paired.annotated)
+    return np.maximum(diagonal, np.finfo(np.float64).tiny)[:, None] * size
+
+
 def pair_length(paired: Paired, pair: Pair, where: str = "norm") -> Floats:
     """(N,) distance of two points of the truth; NaN unless both are labelled."""
     a, b = (paired.column(point, where) for point in pair)
@@ -72,6 +82,7 @@ NORMS: Mapping[str, Norm] = {
     "box root": Norm(_box(lambda wh: np.sqrt(wh[:, 0] * wh[:, 1])), "square root of the area of the truth's box", "bbox"),
     "labelled diagonal": Norm(lambda p: _diagonal(p.points[..., :2], p.labelled), "diagonal around the labelled points"),
     "full diagonal": Norm(lambda p: _diagonal(p.points[..., :2], p.annotated), "diagonal around all points, whatever v says"),
+    "square diagonal": Norm(_square_diagonal, "diagonal around all points, whatever v says, in the picture drawn out to a square"),
     "head": Norm(lambda p: p.head_size, ".6 of the diagonal of the head box", "head box"),
     "torso": Norm(lambda p: pair_length(p, TORSO, "norm 'torso'"), "left shoulder to right hip, where both are labelled"),
     "torso or predicted": Norm(_torso_or_predicted, "left shoulder to right hip; below 1 px the prediction's", scale_free=False),
@@ -83,7 +94,7 @@ NORMS: Mapping[str, Norm] = {
 """By the name a rule has for it."""
 
 _CURES = {
-    "bbox": "choose a norm that needs no box, such as 'labelled diagonal'",
+    "bbox": "choose a norm that needs no box: PCK.technumber, PCK.sleap, EPE; in Python 'labelled diagonal'",
     "head box": f"MPII and PoseTrack carry it; keys read: {', '.join(HEAD_KEYS)}",
     "image size": "give width and height to the images, or choose a norm that needs no image",
 }

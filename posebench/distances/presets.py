@@ -70,10 +70,10 @@ _RULES = (
     ),
     PCKRule(
         name="technumber",
-        summary="The cats' own: every point counts, hidden ones too. The config says .2, the README plots .1. "
-        "Their code measures in cells of a square heatmap, we in pixels: on wide and tall pictures the two differ by a few hundredths.",
+        summary="The cats' own: every point counts, hidden ones too, x in widths of the picture and y in heights, as in their square heatmaps. "
+        "The config says .2, the README plots .1; places are not rounded to cells here.",
         source="TechNumber/pytorch_animal_pose_estimation, utils/metrics.py",
-        norm="full diagonal",
+        norm="square diagonal",
         compare="<",
         points="all",
         pairing="given",
