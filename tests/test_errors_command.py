@@ -116,6 +116,24 @@ def test_predictions_from_truth_boxes_say_what_boxes_cost(folder: Path) -> None:
     assert "box" in errors(folder, "--truth-boxes", "boxes.json").stdout
 
 
+@pytest.mark.parametrize("rules", [(), ("--legacy",)])
+def test_the_cost_of_boxes_is_told_by_size_and_threshold(folder: Path, rules: tuple[str, ...]) -> None:
+    found = values(folder, "--truth-boxes", "boxes.json", *rules)["cost"]
+    done = run("posebench", "errors", "boxes.json", "--truth", "truth.json", "--json", *rules, cwd=folder)
+    boxed = json.loads(done.stdout)["cost"]
+    assert found["alone"]["box"] == pytest.approx(boxed["now"] - found["now"])
+    for where, spans in found["by_range"].items():
+        after = boxed["by_range"][where]["now"]
+        assert spans["alone"]["box"] == (None if after is None else pytest.approx(after - spans["now"]))
+    steps = [after - now for after, now in zip(boxed["by_threshold"]["now"], found["by_threshold"]["now"], strict=True)]
+    assert found["by_threshold"]["alone"]["box"] == pytest.approx(steps)
+
+
+def test_boxes_that_are_the_same_cost_nothing(folder: Path) -> None:
+    for rules in ((), ("--legacy",)):
+        assert values(folder, "--truth-boxes", "preds.json", *rules)["cost"]["alone"]["box"] == 0
+
+
 # -- what it writes --------------------------------------------------------------------------------------
 
 

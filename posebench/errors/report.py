@@ -19,7 +19,7 @@ from ..problem import Problem, prepare
 from ..selection import Selection
 from ..slices import slices_of
 from .confusion import landings, left_right
-from .cost import ORDER, Cost, Stage, cost, greedy, lost_by_point, oks_lost, stage, with_points
+from .cost import ORDER, Cost, Stage, as_filed, cost, greedy, lost_by_point, oks_lost, stage, with_points
 from .instances import PREDICTION_LABELS, Poses, label_poses
 from .labels import EXTENTS, LABELS, Labelled, Rules, inversion_extent, label_keypoints
 
@@ -119,8 +119,8 @@ class ErrorReport:
             return made
         from ..evaluation import evaluate
 
-        with_boxes = evaluate(self.ev.truth, self.truth_boxes, self.ev.protocol)
-        return replace(made, extra={"box": with_boxes["AP"] - made.now.ap[""]})
+        with_boxes = diagnose(evaluate(self.ev.truth, self.truth_boxes, self.ev.protocol), self.rules)
+        return replace(made, extra={"box": as_filed(with_boxes._stage)})
 
     def greedy(self, steps: int | None = None) -> list[tuple[str, float]]:
         """Keypoints in the order in which correcting them gains most, with the AP after each."""

@@ -65,7 +65,7 @@ def _costs(report: ErrorReport) -> str:
         gain, step = made.gain(kind), gains.ap[""]
         rows.append(f"  {kind:<12}{_signed(gain):>9}  {number(step):>9}  {_signed(step - before):>8}  {bar(gain)}".rstrip())
         before = step
-    rows += [f"  {kind:<12}{_signed(gain):>9}" for kind, gain in made.extra.items()]
+    rows += [f"  {kind:<12}{_signed(made.gain(kind)):>9}" for kind in made.extra]
     lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value > 0)
     return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, f"  similarity lost per truth: {lost or 'none'}"])
 

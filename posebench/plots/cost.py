@@ -68,7 +68,7 @@ def _steps(made: Cost) -> list[_Step]:
         after = gains.ap[""]
         steps.append(_Step(kind, before, after, made.alone[kind].ap[""]))
         before = before if math.isnan(after) else after
-    return steps + [_Step(kind, before, math.nan, made.now.ap[""] + gain) for kind, gain in made.extra.items()]
+    return steps + [_Step(kind, before, math.nan, gains.ap[""]) for kind, gains in made.extra.items()]
 
 
 def _frame(ax: Axes, steps: list[_Step]) -> None:
@@ -110,7 +110,7 @@ def _title(made: Cost) -> str:
         return "No truth counts: there is no AP"
     if now == 1:
         return "Nothing to correct: AP is 1"
-    gains = {kind: made.gain(kind) for kind in (*made.alone, *made.extra) if kind != "missed" and made.gain(kind) > 5e-4}
+    gains = {kind: made.gain(kind) for kind in made.each() if kind != "missed" and made.gain(kind) > 5e-4}
     if not gains:
         return f"No correction of one kind alone gains AP: it is {number(now)}"
     best = max(gains, key=lambda kind: gains[kind])
