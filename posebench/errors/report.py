@@ -213,7 +213,11 @@ class ErrorReport:
     # -- rows ------------------------------------------------------------------------------------------
 
     def worst(self, n: int = 100, kind: str | None = None, keypoint: str | None = None) -> pandas.DataFrame:
-        """The poses that lose most similarity, worst first; only what one kind of error, or one keypoint, loses where named."""
+        """The poses that lose most similarity, worst first; only what one kind of error, or one keypoint, loses where named.
+
+        These are poses that were found. Kinds of whole poses have lists of their own: predictions, the surest first, or
+        "missed" truths, the largest first.
+        """
         from ..frames import table_frame
 
         return table_frame(self.worst_columns(n, kind, keypoint))
@@ -262,9 +266,13 @@ class ErrorReport:
         return as_text(self)
 
 
+WHOLE = (*PREDICTION_LABELS, "missed")
+"""Labels of whole poses by which the worst are listed."""
+
+
 def require_kind(kind: str | None, schema_names: Sequence[str], keypoint: str | None) -> None:
     """Refuse a kind or a keypoint that does not exist."""
-    known: Mapping[str, str] = {**LABELS, "surplus": "", **PREDICTION_LABELS}
+    known: Mapping[str, str] = {**LABELS, "surplus": "", **dict.fromkeys(WHOLE, "")}
     if kind is not None and kind not in known:
         raise PoseError("errors: kind", f"no kind {kind!r}", did_you_mean(kind, known))
     if keypoint is not None and keypoint not in schema_names:

@@ -98,5 +98,6 @@ def worst_text(columns: Mapping[str, Any]) -> str:
         lost = f"lost {columns['lost'][i]:.3f}  " if "lost" in columns else ""
         what = columns["labels"][i] if "labels" in columns else columns["label"][i]
         who = "" if columns["annotation_id"][i] is None else f" annotation {columns['annotation_id'][i]}"
-        lines.append(f"  {lost}oks {columns['oks'][i]:.3f}  image {columns['image_id'][i]}{who} prediction {columns['prediction'][i]}  {what}")
+        by = "" if columns["prediction"][i] is None else f" prediction {columns['prediction'][i]}"
+        lines.append(f"  {lost}oks {columns['oks'][i]:.3f}  image {columns['image_id'][i]}{who}{by}  {what}")
     return "\n".join(lines)
