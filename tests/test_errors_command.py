@@ -94,7 +94,8 @@ def test_greedy_names_what_to_correct_first(folder: Path) -> None:
     found = values(folder, "--greedy", 2)
     assert len(found["greedy"]) == 2
     assert found["cost"]["now"] <= found["greedy"][0][1] <= found["greedy"][1][1]
-    assert "correct first" in errors(folder, "--greedy", 1).stdout
+    text = errors(folder, "--greedy", 1).stdout.split("correct first")[1]
+    assert f"{found['greedy'][0][1] - found['cost']['now']:+.4f}" in text
 
 
 def test_look_alikes_can_be_named(folder: Path) -> None:
@@ -132,6 +133,15 @@ def test_the_cost_of_boxes_is_told_by_size_and_threshold(folder: Path, rules: tu
 def test_boxes_that_are_the_same_cost_nothing(folder: Path) -> None:
     for rules in ((), ("--legacy",)):
         assert values(folder, "--truth-boxes", "preds.json", *rules)["cost"]["alone"]["box"] == 0
+
+
+def test_a_large_cost_of_what_is_missed_is_explained_where_all_is_found(tmp_path: Path) -> None:
+    ds = crowded(12, 3)
+    ds.to_coco(tmp_path / "truth.json")
+    simulate(ds, jitter=1.0, inversion=0, swap=0, miss=0).pred.to_json(tmp_path / "preds.json")
+    found = values(tmp_path)
+    assert found["instances"]["truths"]["missed"] == 0 < found["cost"]["alone"]["missed"]
+    assert "at each similarity by itself, whatever does not reach it" in errors(tmp_path).stdout
 
 
 # -- what it writes --------------------------------------------------------------------------------------

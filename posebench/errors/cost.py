@@ -260,9 +260,10 @@ def oks_lost(labelled: Labelled, truths: NDArray[np.bool_] | None = None, points
 
 
 def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
-    """Keypoints in the order in which correcting them gains most: (name, AP after it and all before)."""
+    """Keypoints in the order in which correcting them gains most: (name, AP after it and all before); of equals the one that loses most similarity."""
     names = [on.problem.truth.schema.names[c] for c in on.problem.columns]
     wrong = on.labelled.code > 0
+    lost = np.where(wrong, lost_by_point(on.labelled), 0.0).sum(0)
     done = np.zeros(len(names), bool)
     path: list[tuple[str, float]] = []
     only_all = replace(on, ranges={"": on.ranges[""]}, made={})
@@ -272,7 +273,7 @@ def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
             columns = done.copy()
             columns[k] = True
             tried[k] = _measured(only_all, _matched(only_all, wrong & columns)).ap[""] if wrong[:, k].any() or not path else path[-1][1]
-        best = max(tried, key=lambda k: tried[k])
+        best = max(tried, key=lambda k: (tried[k], lost[k]))
         done[best] = True
         path.append((names[best], tried[best]))
     return path

@@ -53,7 +53,7 @@ def _notes(report: ErrorReport) -> str:
 def _instances(instances: Mapping[str, Mapping[str, int]]) -> str:
     lines = []
     for what, counts in instances.items():
-        lines.append(f"  {what:<12}" + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n))
+        lines.append(f"  {what:<12}" + (", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "none"))
     return "\n".join(["poses", *lines])
 
 
@@ -67,12 +67,17 @@ def _costs(report: ErrorReport) -> str:
         before = step
     rows += [f"  {kind:<12}{_signed(made.gain(kind)):>9}" for kind in made.extra]
     lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value > 0)
-    return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, f"  similarity lost per truth: {lost or 'none'}"])
+    notes = [_NOTE] if before == before and made.progressive else []
+    return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, *notes, f"  similarity lost per truth: {lost or 'none'}"])
 
 
-def greedy_text(path: Sequence[tuple[str, float]]) -> str:
-    """A line for each keypoint, the one to correct first on top."""
-    return "\n".join(["correct first", *(f"  {name:<20}AP {number(ap)}" for name, ap in path)])
+_NOTE = "  background and missed: at each similarity by itself, whatever does not reach it; poses above says who came near no truth at all"
+
+
+def greedy_text(path: Sequence[tuple[str, float]], now: float) -> str:
+    """A line for each keypoint, the one to correct first on top: AP after it and those above, and what it adds."""
+    before = [now, *(ap for _, ap in path)]
+    return "\n".join(["correct first", *(f"  {name:<20}AP {number(ap)}  {_signed(ap - then)}" for (name, ap), then in zip(path, before, strict=False))])
 
 
 def _signed(value: float) -> str:
