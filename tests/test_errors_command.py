@@ -117,6 +117,13 @@ def test_predictions_from_truth_boxes_say_what_boxes_cost(folder: Path) -> None:
     assert "box" in errors(folder, "--truth-boxes", "boxes.json").stdout
 
 
+def test_the_rules_stand_beside_the_numbers(folder: Path) -> None:
+    usual = errors(folder).stdout
+    assert "errors      good from 0.85, near from 0.5, found from OKS 0.1; surplus over confidence 0.2\n" in usual
+    odd = errors(folder, "--legacy", "--confused", "nose,left_eye").stdout
+    assert "nose and left_eye look alike; as coco-analyze: areas from 32² to 1e5²" in odd
+
+
 @pytest.mark.parametrize("rules", [(), ("--legacy",)])
 def test_the_cost_of_boxes_is_told_by_size_and_threshold(folder: Path, rules: tuple[str, ...]) -> None:
     found = values(folder, "--truth-boxes", "boxes.json", *rules)["cost"]

@@ -268,7 +268,7 @@ def row_sigmas(problem: Problem, truth: Rows) -> Floats:
 def inversion_extent(labelled: Labelled) -> NDArray[np.int8]:
     """(P, K) place in EXTENTS of every inverted point; -1 elsewhere.
 
-    body: at least two pairs' points and three quarters of those that could be inverted; limb: a neighbour along a limb is inverted too.
+    body: at least three points, and three quarters of those that could be inverted; limb: a neighbour along a limb is inverted too.
     """
     inverted = labelled.is_("inversion")
     mirror = _mirror(labelled.problem)

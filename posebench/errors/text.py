@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..table import number, percent
+from .labels import Rules
 
 if TYPE_CHECKING:
     from .report import ErrorReport
@@ -26,9 +27,17 @@ def as_text(report: ErrorReport) -> str:
         _instances(report.instances),
         _costs(report),
         *([f"warning: {w}" for w in report.ev.warnings]),
-        report.ev.block(),
+        f"{report.ev.block()}\n{_rules(report.rules)}",
     ]
     return "\n\n".join(b for b in blocks if b)
+
+
+def _rules(rules: Rules) -> str:
+    """Where labels begin, as a line of the protocol's block."""
+    said = f"good from {rules.good:g}, near from {rules.near:g}, found from OKS {rules.matched:g}; surplus over confidence {rules.surplus:g}"
+    alike = "".join(f"; {a} and {b} look alike" for a, b in rules.confused)
+    as_original = "; as coco-analyze: areas from 32² to 1e5², ignored truths too, half the distance" if rules.legacy else ""
+    return f"  errors      {said}{alike}{as_original}"
 
 
 def bar(share: float, width: int = _WIDTH) -> str:
