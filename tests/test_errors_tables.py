@@ -222,6 +222,13 @@ def test_what_is_not_there_is_one_line(report: ErrorReport, kind: str | None, ke
         report.worst(1, kind, keypoint)
 
 
+@pytest.mark.parametrize("n", [0, -3])
+def test_lists_of_nothing_are_one_line(report: ErrorReport, n: int) -> None:
+    for what in (report.worst, report.greedy):
+        with pytest.raises(PoseError, match=f"{n} rows; a number of 1 or more"):
+            what(n)
+
+
 # -- every keypoint --------------------------------------------------------------------------------------
 
 
@@ -345,7 +352,18 @@ def test_look_alikes_are_a_label_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"good": 0.4}, {"near": 0.0}, {"matched": 0.0}, {"good": 1.2}, {"confused": ("ab",)}, {"confused": (("nose", "nose"),)}], ids=str
+    "wrong",
+    [
+        {"good": 0.4},
+        {"near": 0.0},
+        {"matched": 0.0},
+        {"good": 1.2},
+        {"confused": ("ab",)},
+        {"confused": (("nose", "nose"),)},
+        {"surplus": math.nan},
+        {"surplus": -0.1},
+    ],
+    ids=str,
 )
 def test_rules_that_cannot_be_are_one_line(wrong: dict[str, Any]) -> None:
     with pytest.raises(PoseError, match="error rules"):

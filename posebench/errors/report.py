@@ -123,7 +123,9 @@ class ErrorReport:
         return replace(made, extra={"box": as_filed(with_boxes._stage)})
 
     def greedy(self, steps: int | None = None) -> list[tuple[str, float]]:
-        """Keypoints in the order in which correcting them gains most, with the AP after each."""
+        """Keypoints in the order in which correcting them gains most, with the AP after each; all of them without `steps`."""
+        if steps is not None:
+            _require_some("greedy", steps)
         return greedy(self._stage, steps)
 
     # -- where -----------------------------------------------------------------------------------------
@@ -226,6 +228,7 @@ class ErrorReport:
         """The same as plain columns."""
         from .rows import worst_rows
 
+        _require_some("worst", n)
         return worst_rows(self, n, kind, keypoint)
 
     def per_keypoint(self, path: str | Path | None = None) -> pandas.DataFrame:
@@ -264,6 +267,11 @@ class ErrorReport:
         from .text import as_text
 
         return as_text(self)
+
+
+def _require_some(what: str, n: int) -> None:
+    if n < 1:
+        raise PoseError(f"errors: {what}", f"{n} rows", "a number of 1 or more")
 
 
 WHOLE = (*PREDICTION_LABELS, "missed")
