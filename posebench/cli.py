@@ -66,7 +66,9 @@ def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options
 @scored
 @click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, overlap, visibility, or value of a column.")
 @click.option("--worst", type=click.IntRange(1), metavar="N", help="The N poses that lose most; with -o as a table.")
-@click.option("--kind", metavar="LABEL", help="With --worst: only what this error loses: jitter, inversion, swap, miss, absent, surplus, background, ...")
+@click.option(
+    "--kind", metavar="LABEL", help="With --worst: only what this error loses: jitter, inversion, swap, miss, absent, surplus, background, missed, ..."
+)
 @click.option("--keypoint", metavar="NAME", help="With --worst: only what this keypoint loses.")
 @click.option("--greedy", type=click.IntRange(1), metavar="N", help="The N keypoints to correct first, each the one that gains most.")
 @click.option("--confused", multiple=True, metavar="A,B", help="Two look-alike points of one body, such as left_front_paw,left_back_paw.")

@@ -32,7 +32,7 @@ def diagnose_command(predictions: Sequence[str], options: Mapping[str, Any], as_
     if options["greedy"]:
         path = report.greedy(options["greedy"])
         values["greedy"] = path
-        text.append(greedy_text(path))
+        text.append(greedy_text(path, report.cost.now.ap[""]))
     if options["worst"]:
         worst = report.worst_columns(options["worst"], options["kind"], options["keypoint"])
         values["worst"] = worst

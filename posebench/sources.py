@@ -75,7 +75,8 @@ def truth_of(pred: Predictions, root: Source | None = None) -> PoseDataset:
         return catalogued(said["dataset"], said["config"], said["split"], root)
     except PoseError as e:
         named = "/".join(v for v in said.values() if v)
-        raise PoseError(f"predictions header names {brief(named)!r}: {e.where}", e.seen, e.cure) from None
+        cure = e.cure if said["split"] else f"were they made on a file of your own, name it: --truth FILE; else {e.cure}"
+        raise PoseError(f"predictions header names {brief(named)!r}: {e.where}", e.seen, cure) from None
 
 
 def catalogued(dataset: str, config: str | None, split: str | None, root: Source | None = None) -> PoseDataset:

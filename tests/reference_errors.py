@@ -196,16 +196,21 @@ class SlowErrors:
         return known, [sigmas[c] for c in known]
 
     def greedy(self, steps: int) -> list[tuple[str, float]]:
-        """Points in the order in which correcting them gains most; the first of equals."""
+        """Points in the order in which correcting them gains most; of equals the one that loses most similarity, then the first."""
         names, path = list(self.data.schema.names), []
         kinds = ("jitter", "inversion", "swap", "miss", "absent", "confusion")
         done: list[int] = []
         for _ in range(min(steps, len(names))):
             tried = {k: self.ap(kinds, columns=[*done, k]) for k in range(len(names)) if k not in done}
-            best = max(tried, key=lambda k: tried[k])
+            best = max(tried, key=lambda k: (tried[k], self.lost_at(k)))
             done.append(best)
             path.append((names[best], tried[best]))
         return path
+
+    def lost_at(self, k: int) -> float:
+        """Similarity that wrong points of one kind take from the poses that were found."""
+        wrong = [f for f in self.found if f.labels[k] not in (None, "good")]
+        return sum((1 - f.own[k]) / sum(p is not None for p in f.truth.points) for f in wrong)
 
     def oks_lost(self) -> dict[str, float]:
         """Similarity lost per truth that counts and has points, by label; a truth that nothing found loses all of it."""

@@ -94,7 +94,8 @@ def test_greedy_names_what_to_correct_first(folder: Path) -> None:
     found = values(folder, "--greedy", 2)
     assert len(found["greedy"]) == 2
     assert found["cost"]["now"] <= found["greedy"][0][1] <= found["greedy"][1][1]
-    assert "correct first" in errors(folder, "--greedy", 1).stdout
+    text = errors(folder, "--greedy", 1).stdout.split("correct first")[1]
+    assert f"{found['greedy'][0][1] - found['cost']['now']:+.4f}" in text
 
 
 def test_look_alikes_can_be_named(folder: Path) -> None:
@@ -114,6 +115,40 @@ def test_predictions_from_truth_boxes_say_what_boxes_cost(folder: Path) -> None:
     found = values(folder, "--truth-boxes", "boxes.json")
     assert found["cost"]["alone"]["box"] > 0
     assert "box" in errors(folder, "--truth-boxes", "boxes.json").stdout
+
+
+def test_the_rules_stand_beside_the_numbers(folder: Path) -> None:
+    usual = errors(folder).stdout
+    assert "errors      good from 0.85, near from 0.5, found from OKS 0.1; surplus over confidence 0.2\n" in usual
+    odd = errors(folder, "--legacy", "--confused", "nose,left_eye").stdout
+    assert "nose and left_eye look alike; as coco-analyze: areas from 32² to 1e5²" in odd
+
+
+@pytest.mark.parametrize("rules", [(), ("--legacy",)])
+def test_the_cost_of_boxes_is_told_by_size_and_threshold(folder: Path, rules: tuple[str, ...]) -> None:
+    found = values(folder, "--truth-boxes", "boxes.json", *rules)["cost"]
+    done = run("posebench", "errors", "boxes.json", "--truth", "truth.json", "--json", *rules, cwd=folder)
+    boxed = json.loads(done.stdout)["cost"]
+    assert found["alone"]["box"] == pytest.approx(boxed["now"] - found["now"])
+    for where, spans in found["by_range"].items():
+        after = boxed["by_range"][where]["now"]
+        assert spans["alone"]["box"] == (None if after is None else pytest.approx(after - spans["now"]))
+    steps = [after - now for after, now in zip(boxed["by_threshold"]["now"], found["by_threshold"]["now"], strict=True)]
+    assert found["by_threshold"]["alone"]["box"] == pytest.approx(steps)
+
+
+def test_boxes_that_are_the_same_cost_nothing(folder: Path) -> None:
+    for rules in ((), ("--legacy",)):
+        assert values(folder, "--truth-boxes", "preds.json", *rules)["cost"]["alone"]["box"] == 0
+
+
+def test_a_large_cost_of_what_is_missed_is_explained_where_all_is_found(tmp_path: Path) -> None:
+    ds = crowded(12, 3)
+    ds.to_coco(tmp_path / "truth.json")
+    simulate(ds, jitter=1.0, inversion=0, swap=0, miss=0).pred.to_json(tmp_path / "preds.json")
+    found = values(tmp_path)
+    assert found["instances"]["truths"]["missed"] == 0 < found["cost"]["alone"]["missed"]
+    assert "at each similarity by itself, whatever does not reach it" in errors(tmp_path).stdout
 
 
 # -- what it writes --------------------------------------------------------------------------------------

@@ -171,6 +171,26 @@ def test_the_worst_of_surplus_have_most_of_it(report: ErrorReport) -> None:
     assert [by_row[i] for i in table["prediction"]] == sorted(surplus[surplus > 0].tolist(), reverse=True)
 
 
+def test_surplus_points_are_named_and_counted(report: ErrorReport) -> None:
+    own, table = report.labelled, report.worst(1, "surplus")
+    row = table.iloc[0]
+    p = own.problem.pred.row[own.problem.rows[own.pred]].tolist().index(row["prediction"])
+    names = [NAMES[k] for k in np.flatnonzero(own.surplus[p])]
+    assert f"surplus: {', '.join(names)}" in row["labels"] and row["n surplus"] == len(names) > 0
+
+
+def test_missed_truths_are_listed_the_largest_first(report: ErrorReport) -> None:
+    table, ds = report.worst(1000, "missed"), report.ev.truth
+    assert len(table) == report.instances["truths"]["missed"] > 1
+    assert table["area"].is_monotonic_decreasing and (table["oks"] < 0.1).all()
+    rows = [ds.instances.id.tolist().index(i) for i in table["annotation_id"]]
+    assert table["image_id"].tolist() == ds.images.id[ds.instances.image[rows]].tolist()
+    assert table["points"].tolist() == ds.instances.labelled[rows].sum(1).tolist()
+    found = report.worst(1000)
+    assert not set(found["annotation_id"]) & set(table["annotation_id"])
+    assert report.worst(1, "missed")["annotation_id"].tolist() == table["annotation_id"].tolist()[:1]
+
+
 def test_the_worst_of_the_background_are_the_surest(report: ErrorReport) -> None:
     table = report.worst(1000, "background")
     assert len(table) == report.instances["predictions"]["background"] > 0
@@ -189,11 +209,24 @@ def test_poses_that_name_no_category_of_the_truth_have_that_of_their_truth() -> 
 
 
 @pytest.mark.parametrize(
-    ("kind", "keypoint", "words"), [("mis", None, "did you mean 'miss'"), (None, "left_paw", "no keypoint 'left_paw'"), ("background", "nose", "whole poses")]
+    ("kind", "keypoint", "words"),
+    [
+        ("mis", None, "did you mean 'miss'"),
+        (None, "left_paw", "no keypoint 'left_paw'"),
+        ("background", "nose", "whole poses"),
+        ("missed", "nose", "whole poses"),
+    ],
 )
 def test_what_is_not_there_is_one_line(report: ErrorReport, kind: str | None, keypoint: str | None, words: str) -> None:
     with pytest.raises(PoseError, match=words):
         report.worst(1, kind, keypoint)
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_lists_of_nothing_are_one_line(report: ErrorReport, n: int) -> None:
+    for what in (report.worst, report.greedy):
+        with pytest.raises(PoseError, match=f"{n} rows; a number of 1 or more"):
+            what(n)
 
 
 # -- every keypoint --------------------------------------------------------------------------------------
@@ -319,7 +352,18 @@ def test_look_alikes_are_a_label_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"good": 0.4}, {"near": 0.0}, {"matched": 0.0}, {"good": 1.2}, {"confused": ("ab",)}, {"confused": (("nose", "nose"),)}], ids=str
+    "wrong",
+    [
+        {"good": 0.4},
+        {"near": 0.0},
+        {"matched": 0.0},
+        {"good": 1.2},
+        {"confused": ("ab",)},
+        {"confused": (("nose", "nose"),)},
+        {"surplus": math.nan},
+        {"surplus": -0.1},
+    ],
+    ids=str,
 )
 def test_rules_that_cannot_be_are_one_line(wrong: dict[str, Any]) -> None:
     with pytest.raises(PoseError, match="error rules"):

@@ -348,7 +348,11 @@ def test_a_header_that_names_another_split_is_warned_of(tmp_path: Path, monkeypa
         ({"dataset": "nowhere", "split": "val"}, "predictions header names 'nowhere/val': nowhere: no such dataset"),
         ({"dataset": "truth.json", "split": "val"}, "predictions header names 'truth.json/val': truth.json: no such dataset"),
         ({"dataset": "synthetic", "split": "dev"}, "synthetic/quadruped: no split 'dev'"),
-        ({"dataset": "synthetic"}, "synthetic: no split is named; --split, one of: train, val, test"),
+        (
+            {"dataset": "synthetic"},
+            "synthetic: no split is named; were they made on a file of your own, name it: --truth FILE; else --split, one of: train, val, test",
+        ),
+        ({"dataset": "gt"}, "predictions header names 'gt': gt: no such dataset; were they made on a file of your own, name it: --truth FILE; else known: "),
         ({"dataset": ["synthetic"], "split": "val"}, "predictions header dataset: ['synthetic']; a name is needed"),
         ({"dataset": "synthetic", "config": "person", "split": "val", "schema": "coco_foot23"}, "$[0].keypoints: 51 numbers where 69 are needed"),
         ({"model": "x"}, "predictions: no header says what they were made on"),

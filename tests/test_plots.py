@@ -220,7 +220,7 @@ def test_steps_of_the_waterfall_add_up_and_rings_are_gains_alone() -> None:
 
 def test_the_waterfall_names_the_dearest_kind() -> None:
     report = usual("ap10k17", inversion=0.3, jitter=0.05, miss=0.02).errors()
-    assert "Inversions cost most: without them AP would be " in words(plots.cost_waterfall(report))
+    assert "Correct the inversions first: AP would be " in words(plots.cost_waterfall(report))
 
 
 def test_discs_have_the_area_of_the_rate_and_the_angles_of_the_kinds() -> None:

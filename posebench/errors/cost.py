@@ -16,7 +16,7 @@ from ..problem import Problem
 from .correct import corrected_points, kinds_mask, with_corrections, with_optimal_scores
 from .labels import LABELS, Labelled
 
-__all__ = ["ORDER", "Cost", "Gains", "Stage", "cost", "greedy", "lost_by_point", "oks_lost", "stage", "with_points"]
+__all__ = ["ORDER", "Cost", "Gains", "Stage", "as_filed", "cost", "greedy", "lost_by_point", "oks_lost", "stage", "with_points"]
 
 Floats = NDArray[np.float64]
 
@@ -46,29 +46,33 @@ class Cost:
     """AP after this kind and all before it."""
     oks: Mapping[str, float]
     """Similarity lost per truth that counts and has points, by kind; their sum is 1 - the mean similarity, 0 for truths not found."""
-    extra: Mapping[str, float] = field(default_factory=dict)
-    """Gains that need other predictions: 'box'."""
+    extra: Mapping[str, Gains] = field(default_factory=dict)
+    """AP of other predictions: 'box', those made from truth boxes."""
+
+    def each(self) -> dict[str, Gains]:
+        """AP with one thing corrected and nothing else: every kind, and what needs other predictions."""
+        return {**self.alone, **self.extra}
 
     def gain(self, kind: str, where: str = "") -> float:
         """AP gained by correcting this kind alone."""
-        return self.extra[kind] if kind in self.extra else self.alone[kind].ap[where] - self.now.ap[where]
+        return self.each()[kind].ap[where] - self.now.ap[where]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; gains alone, AP after each step."""
         return {
             "now": self.now.ap[""],
-            "alone": {kind: self.gain(kind) for kind in (*self.alone, *self.extra)},
+            "alone": {kind: self.gain(kind) for kind in self.each()},
             "progressive": [[kind, gains.ap[""]] for kind, gains in self.progressive],
             "oks": dict(self.oks),
             "by_threshold": {
                 "now": list(self.now.by_threshold),
-                "alone": {kind: [after - now for after, now in zip(g.by_threshold, self.now.by_threshold, strict=True)] for kind, g in self.alone.items()},
+                "alone": {kind: [after - now for after, now in zip(g.by_threshold, self.now.by_threshold, strict=True)] for kind, g in self.each().items()},
                 "progressive": [[kind, list(g.by_threshold)] for kind, g in self.progressive],
             },
             "by_range": {
                 where: {
                     "now": ap,
-                    "alone": {kind: self.gain(kind, where) for kind in self.alone},
+                    "alone": {kind: self.gain(kind, where) for kind in self.each()},
                     "progressive": [[k, g.ap[where]] for k, g in self.progressive],
                 }
                 for where, ap in self.now.ap.items()
@@ -114,10 +118,15 @@ def stage(labelled: Labelled, pairs: Pairs, wide: Problem) -> Stage:
 def cost(on: Stage, order: Sequence[str] = ORDER) -> Cost:
     """AP now, with each kind corrected alone, and with one after another."""
     chosen = [kind for kind in order if kind not in _OURS or on.labelled.is_(kind).any()]
-    now = _gains(on, ())
+    now = as_filed(on)
     alone = {kind: _gains(on, (kind,)) for kind in chosen}
     progressive = [(kind, _gains(on, tuple(chosen[: i + 1])) if i else alone[kind]) for i, kind in enumerate(chosen)]
     return Cost(now, alone, tuple(progressive), oks_lost(on.labelled))
+
+
+def as_filed(on: Stage) -> Gains:
+    """AP with nothing corrected."""
+    return _gains(on, ())
 
 
 def _gains(on: Stage, kinds: tuple[str, ...]) -> Gains:
@@ -251,9 +260,10 @@ def oks_lost(labelled: Labelled, truths: NDArray[np.bool_] | None = None, points
 
 
 def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
-    """Keypoints in the order in which correcting them gains most: (name, AP after it and all before)."""
+    """Keypoints in the order in which correcting them gains most: (name, AP after it and all before); of equals the one that loses most similarity."""
     names = [on.problem.truth.schema.names[c] for c in on.problem.columns]
     wrong = on.labelled.code > 0
+    lost = np.where(wrong, lost_by_point(on.labelled), 0.0).sum(0)
     done = np.zeros(len(names), bool)
     path: list[tuple[str, float]] = []
     only_all = replace(on, ranges={"": on.ranges[""]}, made={})
@@ -263,7 +273,7 @@ def greedy(on: Stage, steps: int | None = None) -> list[tuple[str, float]]:
             columns = done.copy()
             columns[k] = True
             tried[k] = _measured(only_all, _matched(only_all, wrong & columns)).ap[""] if wrong[:, k].any() or not path else path[-1][1]
-        best = max(tried, key=lambda k: tried[k])
+        best = max(tried, key=lambda k: (tried[k], lost[k]))
         done[best] = True
         path.append((names[best], tried[best]))
     return path

@@ -60,6 +60,8 @@ class Rules:
     def __post_init__(self) -> None:
         if not 0 < self.matched <= 1 or not 0 < self.near < self.good <= 1:
             raise PoseError("error rules", f"matched {self.matched:g}, near {self.near:g}, good {self.good:g}", "0 < matched, and near < good, all up to 1")
+        if not 0 <= self.surplus < np.inf:
+            raise PoseError("error rules", f"surplus {self.surplus:g}", "a confidence of 0 or more")
         if any(isinstance(pair, str) or len(set(pair)) != 2 or len(pair) != 2 for pair in self.confused):
             raise PoseError(
                 "error rules", f"confused {brief(repr(self.confused))}", "pairs of two different keypoints: (('left_front_paw', 'left_back_paw'), ...)"
@@ -268,7 +270,7 @@ def row_sigmas(problem: Problem, truth: Rows) -> Floats:
 def inversion_extent(labelled: Labelled) -> NDArray[np.int8]:
     """(P, K) place in EXTENTS of every inverted point; -1 elsewhere.
 
-    body: at least two pairs' points and three quarters of those that could be inverted; limb: a neighbour along a limb is inverted too.
+    body: at least three points, and three quarters of those that could be inverted; limb: a neighbour along a limb is inverted too.
     """
     inverted = labelled.is_("inversion")
     mirror = _mirror(labelled.problem)

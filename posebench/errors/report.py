@@ -19,7 +19,7 @@ from ..problem import Problem, prepare
 from ..selection import Selection
 from ..slices import slices_of
 from .confusion import landings, left_right
-from .cost import ORDER, Cost, Stage, cost, greedy, lost_by_point, oks_lost, stage, with_points
+from .cost import ORDER, Cost, Stage, as_filed, cost, greedy, lost_by_point, oks_lost, stage, with_points
 from .instances import PREDICTION_LABELS, Poses, label_poses
 from .labels import EXTENTS, LABELS, Labelled, Rules, inversion_extent, label_keypoints
 
@@ -119,11 +119,13 @@ class ErrorReport:
             return made
         from ..evaluation import evaluate
 
-        with_boxes = evaluate(self.ev.truth, self.truth_boxes, self.ev.protocol)
-        return replace(made, extra={"box": with_boxes["AP"] - made.now.ap[""]})
+        with_boxes = diagnose(evaluate(self.ev.truth, self.truth_boxes, self.ev.protocol), self.rules)
+        return replace(made, extra={"box": as_filed(with_boxes._stage)})
 
     def greedy(self, steps: int | None = None) -> list[tuple[str, float]]:
-        """Keypoints in the order in which correcting them gains most, with the AP after each."""
+        """Keypoints in the order in which correcting them gains most, with the AP after each; all of them without `steps`."""
+        if steps is not None:
+            _require_some("greedy", steps)
         return greedy(self._stage, steps)
 
     # -- where -----------------------------------------------------------------------------------------
@@ -213,7 +215,11 @@ class ErrorReport:
     # -- rows ------------------------------------------------------------------------------------------
 
     def worst(self, n: int = 100, kind: str | None = None, keypoint: str | None = None) -> pandas.DataFrame:
-        """The poses that lose most similarity, worst first; only what one kind of error, or one keypoint, loses where named."""
+        """The poses that lose most similarity, worst first; only what one kind of error, or one keypoint, loses where named.
+
+        These are poses that were found. Kinds of whole poses have lists of their own: predictions, the surest first, or
+        "missed" truths, the largest first.
+        """
         from ..frames import table_frame
 
         return table_frame(self.worst_columns(n, kind, keypoint))
@@ -222,6 +228,7 @@ class ErrorReport:
         """The same as plain columns."""
         from .rows import worst_rows
 
+        _require_some("worst", n)
         return worst_rows(self, n, kind, keypoint)
 
     def per_keypoint(self, path: str | Path | None = None) -> pandas.DataFrame:
@@ -262,9 +269,18 @@ class ErrorReport:
         return as_text(self)
 
 
+def _require_some(what: str, n: int) -> None:
+    if n < 1:
+        raise PoseError(f"errors: {what}", f"{n} rows", "a number of 1 or more")
+
+
+WHOLE = (*PREDICTION_LABELS, "missed")
+"""Labels of whole poses by which the worst are listed."""
+
+
 def require_kind(kind: str | None, schema_names: Sequence[str], keypoint: str | None) -> None:
     """Refuse a kind or a keypoint that does not exist."""
-    known: Mapping[str, str] = {**LABELS, "surplus": "", **PREDICTION_LABELS}
+    known: Mapping[str, str] = {**LABELS, "surplus": "", **dict.fromkeys(WHOLE, "")}
     if kind is not None and kind not in known:
         raise PoseError("errors: kind", f"no kind {kind!r}", did_you_mean(kind, known))
     if keypoint is not None and keypoint not in schema_names:

@@ -9,9 +9,9 @@ import numpy as np
 from posedata.errors import PoseError
 
 from .cost import lost_by_point
-from .instances import PREDICTION_LABELS
+from .instances import PREDICTION_LABELS, TRUTH_LABELS
 from .labels import CODE, LABELS
-from .report import require_kind
+from .report import WHOLE, require_kind
 
 if TYPE_CHECKING:
     from .report import ErrorReport
@@ -26,10 +26,10 @@ def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: s
     problem = report.labelled.problem
     names = [problem.truth.schema.names[c] for c in problem.columns]
     require_kind(kind, names, keypoint)
-    if kind is not None and kind in PREDICTION_LABELS and kind not in LABELS:
+    if kind in WHOLE and kind not in LABELS:
         if keypoint is not None:
             raise PoseError("errors: keypoint", f"{kind!r} is a label of whole poses", "name a kind or a keypoint, not both")
-        return _worst_poses(report, n, kind)
+        return _missed_truths(report, n) if kind == "missed" else _worst_poses(report, n, kind)
     own = report.labelled
     lost = lost_by_point(own)
     chosen = np.ones(own.code.shape, bool)
@@ -43,13 +43,14 @@ def worst_rows(report: ErrorReport, n: int, kind: str | None = None, keypoint: s
     order = order[chosen[order].any(1)] if kind or keypoint else order
     order = order[:n]
     rows = problem.rows[own.pred[order]]
-    labels = _NAMES[own.code[order]]
+    labels = np.where(own.surplus[order], "surplus", _NAMES[own.code[order]])  # no point has both
     return {
         **_where(report, problem.rows[own.pred[order]], own.truth[order]),
         "oks": own.oks[order],
         "score": problem.pred.score[rows],
         "lost": weight[order],
         **{f"n {name}": (own.code[order] == CODE[name]).sum(1) for name in LABELS if name != "good" and name in report.counts},
+        "n surplus": own.surplus[order].sum(1),
         "labels": [_said(names, line) for line in labels],
         "confidences": [_listed(names, line) for line in problem.pred.keypoints[rows][:, problem.columns, 2]],
         "losses": [_listed(names, line, 3) for line in lost[order]],
@@ -67,6 +68,28 @@ def _worst_poses(report: ErrorReport, n: int, kind: str) -> dict[str, Any]:
         "oks": poses.best[mine],
         "score": problem.pred.score[rows],
         "label": [kind] * len(mine),
+    }
+
+
+def _missed_truths(report: ErrorReport, n: int) -> dict[str, Any]:
+    """Truths that no prediction is near, the largest first: they are the easiest to see, and all of their similarity is lost."""
+    problem, ds = report.labelled.problem, report.ev.truth
+    mine = np.flatnonzero(report.poses.truth == list(TRUTH_LABELS).index("missed"))
+    mine = mine[np.argsort(-problem.area[mine], kind="stable")][:n]
+    nearest = np.zeros(len(problem.area))
+    pairs = report.ev.workings.pairs()
+    np.maximum.at(nearest, pairs.truth, pairs.oks)
+    own = ds.instances
+    return {
+        "image_id": ds.images.id[own.image[mine]],
+        "file": ds.images.file[own.image[mine]],
+        "annotation_id": own.id[mine],
+        "prediction": [None] * len(mine),
+        "category": np.array([c.name for c in ds.categories], object)[own.category[mine]],
+        "area": problem.area[mine],
+        "points": problem.labelled[mine].sum(1),
+        "oks": nearest[mine],
+        "label": ["missed"] * len(mine),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..table import number, percent
+from .labels import Rules
 
 if TYPE_CHECKING:
     from .report import ErrorReport
@@ -26,9 +27,17 @@ def as_text(report: ErrorReport) -> str:
         _instances(report.instances),
         _costs(report),
         *([f"warning: {w}" for w in report.ev.warnings]),
-        report.ev.block(),
+        f"{report.ev.block()}\n{_rules(report.rules)}",
     ]
     return "\n\n".join(b for b in blocks if b)
+
+
+def _rules(rules: Rules) -> str:
+    """Where labels begin, as a line of the protocol's block."""
+    said = f"good from {rules.good:g}, near from {rules.near:g}, found from OKS {rules.matched:g}; surplus over confidence {rules.surplus:g}"
+    alike = "".join(f"; {a} and {b} look alike" for a, b in rules.confused)
+    as_original = "; as coco-analyze: areas from 32² to 1e5², ignored truths too, half the distance" if rules.legacy else ""
+    return f"  errors      {said}{alike}{as_original}"
 
 
 def bar(share: float, width: int = _WIDTH) -> str:
@@ -53,7 +62,7 @@ def _notes(report: ErrorReport) -> str:
 def _instances(instances: Mapping[str, Mapping[str, int]]) -> str:
     lines = []
     for what, counts in instances.items():
-        lines.append(f"  {what:<12}" + ", ".join(f"{n:,} {name}" for name, n in counts.items() if n))
+        lines.append(f"  {what:<12}" + (", ".join(f"{n:,} {name}" for name, n in counts.items() if n) or "none"))
     return "\n".join(["poses", *lines])
 
 
@@ -65,14 +74,19 @@ def _costs(report: ErrorReport) -> str:
         gain, step = made.gain(kind), gains.ap[""]
         rows.append(f"  {kind:<12}{_signed(gain):>9}  {number(step):>9}  {_signed(step - before):>8}  {bar(gain)}".rstrip())
         before = step
-    rows += [f"  {kind:<12}{_signed(gain):>9}" for kind, gain in made.extra.items()]
+    rows += [f"  {kind:<12}{_signed(made.gain(kind)):>9}" for kind in made.extra]
     lost = ", ".join(f"{name} {value:.4f}" for name, value in made.oks.items() if value > 0)
-    return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, f"  similarity lost per truth: {lost or 'none'}"])
+    notes = [_NOTE] if before == before and made.progressive else []
+    return "\n".join([f"AP      {'alone':>14}  {'in turn':>9}  {'step':>8}", *rows, *notes, f"  similarity lost per truth: {lost or 'none'}"])
 
 
-def greedy_text(path: Sequence[tuple[str, float]]) -> str:
-    """A line for each keypoint, the one to correct first on top."""
-    return "\n".join(["correct first", *(f"  {name:<20}AP {number(ap)}" for name, ap in path)])
+_NOTE = "  background and missed: at each similarity by itself, whatever does not reach it; poses above says who came near no truth at all"
+
+
+def greedy_text(path: Sequence[tuple[str, float]], now: float) -> str:
+    """A line for each keypoint, the one to correct first on top: AP after it and those above, and what it adds."""
+    before = [now, *(ap for _, ap in path)]
+    return "\n".join(["correct first", *(f"  {name:<20}AP {number(ap)}  {_signed(ap - then)}" for (name, ap), then in zip(path, before, strict=False))])
 
 
 def _signed(value: float) -> str:
@@ -98,5 +112,6 @@ def worst_text(columns: Mapping[str, Any]) -> str:
         lost = f"lost {columns['lost'][i]:.3f}  " if "lost" in columns else ""
         what = columns["labels"][i] if "labels" in columns else columns["label"][i]
         who = "" if columns["annotation_id"][i] is None else f" annotation {columns['annotation_id'][i]}"
-        lines.append(f"  {lost}oks {columns['oks'][i]:.3f}  image {columns['image_id'][i]}{who} prediction {columns['prediction'][i]}  {what}")
+        by = "" if columns["prediction"][i] is None else f" prediction {columns['prediction'][i]}"
+        lines.append(f"  {lost}oks {columns['oks'][i]:.3f}  image {columns['image_id'][i]}{who}{by}  {what}")
     return "\n".join(lines)

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from ..errors.cost import Cost
 from ..errors.report import ErrorReport
-from .shares import plural
 from .style import COLOURS, FAINT, INK, LINE, MARGIN, PALE, SMALL, TEXT, axes, number, page, put, styled
 
 __all__ = ["cost_waterfall"]
@@ -24,7 +23,7 @@ _NAMES = {
     "jitter": "jitter",
     "score": "order of scores",
     "background": "poses on nothing",
-    "missed": "truths never found",
+    "missed": "truths not reached",
     "box": "boxes",
 }
 
@@ -68,7 +67,7 @@ def _steps(made: Cost) -> list[_Step]:
         after = gains.ap[""]
         steps.append(_Step(kind, before, after, made.alone[kind].ap[""]))
         before = before if math.isnan(after) else after
-    return steps + [_Step(kind, before, math.nan, made.now.ap[""] + gain) for kind, gain in made.extra.items()]
+    return steps + [_Step(kind, before, math.nan, gains.ap[""]) for kind, gains in made.extra.items()]
 
 
 def _frame(ax: Axes, steps: list[_Step]) -> None:
@@ -110,18 +109,16 @@ def _title(made: Cost) -> str:
         return "No truth counts: there is no AP"
     if now == 1:
         return "Nothing to correct: AP is 1"
-    gains = {kind: made.gain(kind) for kind in (*made.alone, *made.extra) if kind != "missed" and made.gain(kind) > 5e-4}
+    gains = {kind: made.gain(kind) for kind in made.each() if kind != "missed" and made.gain(kind) > 5e-4}
     if not gains:
         return f"No correction of one kind alone gains AP: it is {number(now)}"
     best = max(gains, key=lambda kind: gains[kind])
-    name = plural(best)
-    costs, them = ("costs", "it") if best == "jitter" else ("cost", "them")
-    return f"{name[0].upper()}{name[1:]} {costs} most: without {them} AP would be {number(now + gains[best])}, not {number(now)}"
+    return f"Correct the {_NAMES[best]} first: AP would be {number(now + gains[best])}, not {number(now)}"
 
 
 def _subtitle(report: ErrorReport) -> str:
     counts = report.ev.counts
     return (
         f"{report.ev.truth.name}: {counts['counted']:,} truths, {counts['scored']:,} predictions, {sum(report.counts.values()):,} labelled points of found poses; "
-        "what finds nothing, and what is never found, is judged at each similarity by itself"
+        "the last two hold at each similarity whatever does not reach it"
     )
