@@ -177,7 +177,7 @@ TRAP_CASES = {
     "crowdpose-misc": (_crowdpose, {"skeleton-range", "no-area", "outside-box", "nothing-labelled"}),
     "cmu-foot": (_cmu, {"table-form", "num-keypoints", "flat-polygon", "float-id", "stripped-blanks", "on-the-edge", "one-flag"}),
     "wholebody": (put(("annotations.0.foot_kpts", [1, 1, 0.5]), ("annotations.0.keypoints.2", 0.5), ("annotations.1.num_keypoints", 11)), {"other-points", "visibility", "num-keypoints"}),
-    "coco": (put(("annotations.0.num_keypoints", 0), ("annotations.0.keypoints", [0] * 51), ("annotations.2.bbox.0", 80), (_SHARED, [[0, 3]])), {"nothing-labelled", "outside-box", "skeleton-base"}),
+    "coco": (put(("annotations.0.num_keypoints", 0), ("annotations.0.keypoints", [0] * 51), ("annotations.2.bbox.0", 110), (_SHARED, [[0, 3]])), {"nothing-labelled", "outside-box", "skeleton-base"}),
     "animal-pose": (_animal_pose, {"table-form", "missing", "corner-boxes", "num-keypoints", "zero-with-place", "no-size", "skeleton-base"}),
     "atrw": (_atrw, {"file-name-key", "box-is-image", "area-is-box"}),
     "animal-kingdom": (_kingdom, {"minus-one", "odd-name", "rare-category", "empty-images"}),

@@ -95,7 +95,7 @@ def more(*notes: dict[str, Any]) -> Callable[[], Made]:
     return lambda: {**document(), "annotations": [*document()["annotations"], *notes]}
 
 
-def crowd(n: int = 60, noise: float = 0.02) -> PoseDataset:
+def crowd(n: int = 180, noise: float = 0.02) -> PoseDataset:
     """Upright people, some pixels from the same shape."""
     ds = people(images=n)
     rng = np.random.default_rng(5)
@@ -193,7 +193,6 @@ def file_of(ending: str, text: str) -> Callable[[], Made]:
 _CSV = "scorer,me,me\nbodyparts,nose,nose\ncoords,x,y\nimg00.png,1.5,2.5\nimg01.png,,\n"
 _STANFORD = json.dumps([{"img_path": "n02085620-Chihuahua/1.jpg", "img_width": 10, "img_height": 10, "joints": [[1, 2, 1]] * 24, "img_bbox": [0, 0, 5, 5]}])
 _CLOSE = [n + (0.4 if i % 3 < 2 else 0) for i, n in enumerate(pose())]
-_TWELVE = [12 if v else v for v in (1,)][0]
 sound = document
 
 CASES: dict[str, tuple[Callable[[], Made], Callable[[], Made]]] = {
@@ -236,7 +235,7 @@ CASES: dict[str, tuple[Callable[[], Made], Callable[[], Made]]] = {
     "minus-one": (put(points(0, nose=[-1, -1, 0])), put(points(0, nose=[0, 0, 0]))),
     "seen-at-origin": (put(points(0, nose=[0, 0, 2])), put(points(0, nose=[0, 0, 0]))),
     "normalised": (put(scaled(0, lambda xy: xy / (640, 480))), put(*[(f"images.0.{k}", 1) for k in ("width", "height")], ("annotations.0.bbox", [0, 0, 1, 1]), scaled(0, lambda xy: xy / (640, 480)))),
-    "exchanged-xy": (put(("annotations.0.bbox", [400, 20, 120, 240]), scaled(0, lambda xy: (xy + (300, -40))[:, ::-1])), put(("annotations.0.bbox", [400, 20, 120, 240]), scaled(0, lambda xy: xy + (300, -40)))),
+    "exchanged-xy": (put(("annotations.0.bbox", [400, 20, 120, 240]), scaled(0, lambda xy: np.add(xy, (300, -40))[:, ::-1])), put(("annotations.0.bbox", [400, 20, 120, 240]), scaled(0, lambda xy: np.add(xy, (300, -40))))),
     "exchanged-size": (turned_frames, put(points(0, nose=[700, 50, 2]))),
     "collapsed": (put(scaled(0, lambda xy: xy * 0.001 + 150)), put(scaled(0, lambda xy: xy * 0.1 + 130))),
     "corner-boxes": (cornered, lambda: cornered(corners=False)),

@@ -166,8 +166,9 @@ def corners_to_size(document: Any, f: Finding) -> Iterator[Change]:
 def turned_size(document: Any, f: Finding) -> Iterator[Change]:
     steps = _steps(f.path)
     row = _at(document, steps)
-    yield from _set("turned-size", document, f, (*steps, "width"), row["height"])
-    yield from _set("turned-size", document, f, (*steps, "height"), row["width"])
+    width, height = row["height"], row["width"]
+    yield from _set("turned-size", document, f, (*steps, "width"), width)
+    yield from _set("turned-size", document, f, (*steps, "height"), height)
 
 
 def recount(document: Any, f: Finding) -> Iterator[Change]:
@@ -265,7 +266,7 @@ def _make(document: Any, c: Change) -> None:
     elif c.op == "rename":
         _rename(parent, c.path[-1], c.before, c.after)
     else:
-        parent[c.path[-1]] = c.after
+        parent[c.path[-1]] = copy.deepcopy(c.after)  # later changes go into the document, not into the log
 
 
 def _rename(parent: Any, place: Any, old: str, new: str) -> None:

@@ -171,38 +171,37 @@ def _ways(s: Subject, rows: NDArray[np.intp]) -> tuple[Floats, NDArray[np.bool_]
     return (points[:, left, :2] - points[:, right, :2]) / size[:, None, None], known[:, left] & known[:, right]
 
 
-def _against(ways: Floats, known: NDArray[np.bool_], usual: Floats, limits: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(R, P, P) pairs that can be compared, and those that run against each other."""
+def _against(ways: Floats, known: NDArray[np.bool_], usual: Floats, limits: Any, below: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(R, P, P) pairs that can be compared, and those whose directions have a cosine below some value."""
     length = np.hypot(ways[..., 0], ways[..., 1])
     with np.errstate(invalid="ignore", divide="ignore"):
         tells = known & (length >= limits["sides_length"] * usual)
         cosine = (ways[:, :, None] * ways[:, None]).sum(-1) / (length[:, :, None] * length[:, None])
     both = tells[:, :, None] & tells[:, None]
-    return both, both & (cosine < limits["sides_cosine"])
+    return both, both & (cosine < below)
 
 
 def mixed_sides(s: Subject) -> Hits:
-    """Pairs that run against every other pair they can be compared with, of which the set has two at least."""
+    """Pairs that run against the pairs which, in this set, they never cross."""
     rows, pairs = _posed(s, 5), len(s.ds.schema.pairs or ())
-    if len(rows) < s.limits["enough_poses"] or pairs < 3:
+    if len(rows) < s.limits["sides_enough"] or pairs < 2:
         return _none(0)
     ways, known = _ways(s, _spread(rows))
     usual = _nanmedian(np.where(known, np.hypot(ways[..., 0], ways[..., 1]), np.nan))
-    both, against = np.zeros((2, pairs, pairs))
+    both, crossed = np.zeros((2, pairs, pairs))
     step = 8192
     for start in range(0, len(ways), step):
-        b, a = _against(ways[start : start + step], known[start : start + step], usual, s.limits)
+        b, a = _against(ways[start : start + step], known[start : start + step], usual, s.limits, 0.0)
         both += b.sum(0)
-        against += a.sum(0)
-    # a planted share is part of the set's own statistics: rare is what is rare, or a handful
-    steady = (both >= s.limits["enough_poses"]) & (against <= np.maximum(s.limits["sides_rare"] * both, 2))
+        crossed += a.sum(0)
+    steady = (both >= s.limits["sides_enough"]) & (crossed <= s.limits["sides_rare"] * both)
     np.fill_diagonal(steady, False)
     found: list[tuple[Any, ...]] = []
     for start in range(0, len(rows), step):
         part = rows[start : start + step]
-        b, a = _against(*_ways(s, part), usual, s.limits)
+        b, a = _against(*_ways(s, part), usual, s.limits, s.limits["sides_cosine"])
         compared, contrary = (b & steady).sum(2), (a & steady).sum(2)
-        at, pair = np.nonzero((contrary >= 2) & (contrary >= 0.75 * compared))
+        at, pair = np.nonzero((contrary > 0) & (contrary >= 0.75 * compared))
         found.append((part[at], contrary[at, pair], pair))
     at, contrary, pair = (np.concatenate(c) for c in zip(*found, strict=True))
     lefts = np.array([s.ds.schema.index(a) for a, _ in s.ds.schema.pairs or ()], np.intp)
