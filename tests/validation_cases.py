@@ -295,6 +295,7 @@ def looked(made: Made, folder: Path, **options: Any) -> Report:
         draw(folder, drawn)
         options["images"] = folder
     if counts:
+        options.pop("rules", None)
         from posedata.validation.rules import RULES
         from posedata.validation.running import _of_file, _run
 

@@ -45,6 +45,8 @@ class Mended:
     schema: Schema | None = None
     lost: dict[str, dict[int, Any]] = field(default_factory=dict)
     """Ids that rows had, by row, where another had to stand for them."""
+    fresh: dict[str, int] = field(default_factory=dict)
+    """For each table the largest id, from which on new ones are given; -1 where ids are text."""
 
     @classmethod
     def of(cls, document: dict[str, Any], places: dict[str, list[int | str] | None], schema: Schema | None) -> Mended:
@@ -63,12 +65,17 @@ class Mended:
 
     def stand_in(self, table: str, row: int) -> None:
         """An id of its own for a row whose own cannot be."""
-        ids = {r.get("id") for r in self.document[table] if isinstance(r.get("id"), int | float | str)}
-        whole = [i for i in ids if isinstance(i, int | float)]
-        texts = len(whole) * 2 < len(ids)
-        self.lost.setdefault(table, {}).setdefault(row, self.document[table][row].get("id"))
-        number = int(max(whole, default=0)) + 1
-        self.document[table][row]["id"] = f"no id, row {row}" if texts else number
+        own = self.document[table][row].get("id")
+        self.lost.setdefault(table, {}).setdefault(row, own)
+        if table not in self.fresh:
+            ids = [r.get("id") for r in self.document[table]]
+            whole = [i for i in ids if type(i) in (int, float)]
+            self.fresh[table] = -1 if sum(isinstance(i, str) for i in ids) > len(whole) else int(max(whole, default=0))
+        if self.fresh[table] < 0:
+            self.document[table][row]["id"] = f"no id, row {row}"
+        else:
+            self.fresh[table] += 1
+            self.document[table][row]["id"] = self.fresh[table]
 
 
 def kind_of(fault: Fault) -> str:
@@ -79,67 +86,85 @@ def kind_of(fault: Fault) -> str:
 
 def mend(work: Mended, faults: Sequence[Fault]) -> list[Noted]:
     """Take out what the faults name; what is returned says so with the paths of the file as it is."""
-    notes: list[Noted] = []
+    notes = [_noted(work, fault) for fault in faults]
     dropped: list[int] = []
-    unnamed = False
-    for fault in faults:
-        match = _PATH.match(fault.path)
-        if match is None or (match[1] == "categories" and match[2] is None):
-            notes.append(Noted(kind_of(fault), fault.path, fault.seen, fault.cure))
-            _first_of_each(work, "categories")
+    for fault, note in zip(faults, notes, strict=True):
+        table, row, key = _parts(fault)
+        if table not in work.document:
+            dropped += _unplaceable(work, table)
+        elif note.kind in ("repeated-id", "repeated-row"):
             continue
-        table, row, key = match[1], int(match[2] or 0), match[3] or ""
-        notes.append(_noted(work, fault, table, row, key))
-        kind = notes[-1].kind
-        if table == "categories":
-            unnamed |= key == "keypoints"
-            _mend_category(work, row, key, kind)
         elif key == "id":
-            _mend_id(work, table, row, kind)
+            _mend_id(work, table, row, note.kind)
         elif table == "annotations" and key in ("image_id", "category_id"):
-            dropped += _mend_reference(work, row, key, kind)
-        else:
+            dropped += _mend_reference(work, row, key, note.kind)
+        elif (table, key) != ("categories", "keypoints"):
             work.document[table][row].pop(key, None)
-    if unnamed:
+    if any(_parts(f)[::2] == ("categories", "keypoints") for f in faults):
         _own_schema(work)
     if dropped:
         work.drop("annotations", dropped)
+    for table in {_parts(f)[0] for f, n in zip(faults, notes, strict=True) if n.kind in ("repeated-id", "repeated-row")}:
+        _set_apart(work, table)
     return notes
 
 
-def _noted(work: Mended, fault: Fault, table: str, row: int, key: str) -> Noted:
-    at = work.places[table][row] if table in work.places else row
-    path = (f"$.{table}[{at}]" if isinstance(at, int) else f"$.{table}.{at}") + fault.path[len(f"$.{table}[{row}]") :]
-    values = work.document[table][row]
-    own = work.lost.get(table, {}).get(row, values.get("id"))
+def _parts(fault: Fault) -> tuple[str, int, str]:
+    """Table, row and key of what is at fault."""
+    match = _PATH.match(fault.path)
+    return (match[1], int(match[2] or 0), match[3] or "") if match else ("", 0, "")
+
+
+def _noted(work: Mended, fault: Fault) -> Noted:
+    table, row, _ = _parts(fault)
     kind = kind_of(fault)
+    if table not in work.document or f"[{row}]" not in fault.path:
+        return Noted(kind, fault.path, fault.seen, fault.cure)
+    values, place = work.document[table][row], work.places[table]
     if kind == "repeated-id" and table == "annotations":
-        twins = [r for r in work.document[table] if r.get("id") == values.get("id")]
-        if all(t == twins[0] for t in twins):
-            again = max(i for i, r in enumerate(work.document[table]) if r == twins[0])
-            path, kind = path.replace(f"[{at}]", f"[{work.places[table][again]}]").removesuffix(".id"), "repeated-row"
+        twins = [i for i, r in enumerate(work.document[table]) if r == values]
+        if len(twins) == sum(r.get("id") == values.get("id") for r in work.document[table]):
+            row, kind = twins[-1], "repeated-row"
+            return Noted(kind, _path(table, place[row]), fault.seen, fault.cure, values.get("image_id"), values.get("id"))
+    path = _path(table, place[row]) + fault.path[len(f"$.{table}[{row}]") :]
+    own = work.lost.get(table, {}).get(row, values.get("id"))
     image = values.get("image_id") if table == "annotations" else own if table == "images" else None
     return Noted(kind, path, fault.seen, fault.cure, image, own if table == "annotations" else None)
 
 
-def _mend_id(work: Mended, table: str, row: int, kind: str) -> None:
+def _path(table: str, at: int | str) -> str:
+    return f"$.{table}[{at}]" if isinstance(at, int) else f"$.{table}.{at}"
+
+
+def _unplaceable(work: Mended, table: str) -> list[int]:
+    """Annotations whose ids make no row of a table that the file leaves out."""
+    key = {"images": "image_id", "categories": "category_id"}.get(table, "")
+    kinds = [type(r.get(key)) for r in work.document.get("annotations", [])]
+    usual = next((k for k in kinds if k in (int, str)), int)
+    return [i for i, k in enumerate(kinds) if k is not usual]
+
+
+def _set_apart(work: Mended, table: str) -> None:
+    """Rows of one id: what repeats another in all values goes, what does not gets an id of its own."""
+    first: dict[Any, Any] = {}
+    again: list[int] = []
+    for i, row in enumerate(work.document[table]):
+        id_ = row.get("id")
+        if isinstance(id_, int | float | str) and id_ in first:
+            again.append(i)
+        elif isinstance(id_, int | float | str):
+            first[id_] = row
     rows = work.document[table]
-    if kind == "id-kind" and isinstance(rows[row].get("id"), str) and rows[row]["id"].isdigit():
-        rows[row]["id"] = int(rows[row]["id"])
-    elif kind in ("repeated-id", "repeated-row"):
-        seen: set[Any] = set()
-        again = []
-        for i, r in enumerate(rows):
-            if isinstance(r.get("id"), int | float | str) and r["id"] in seen:
-                again.append(i)
-            else:
-                seen.add(r.get("id") if isinstance(r.get("id"), int | float | str) else None)
-        if table == "annotations":
-            twins = [i for i in again if any(rows[i] == r for r in rows[:i])]
-            work.drop(table, twins)
-            again = [] if twins else again
-        for i in again:
-            work.stand_in(table, i)
+    twins = [i for i in again if rows[i] == first[rows[i]["id"]] or table == "categories"]
+    for i in sorted(set(again) - set(twins)):
+        work.stand_in(table, i)
+    work.drop(table, twins)
+
+
+def _mend_id(work: Mended, table: str, row: int, kind: str) -> None:
+    own = work.document[table][row].get("id")
+    if kind == "id-kind" and isinstance(own, str) and own.isdecimal() and own.isascii():
+        work.document[table][row]["id"] = int(own)
     else:
         work.stand_in(table, row)
 
@@ -156,21 +181,6 @@ def _mend_reference(work: Mended, row: int, key: str, kind: str) -> list[int]:
     return [] if str(rows[row].get(key)) in spelled else [row]
 
 
-def _mend_category(work: Mended, row: int, key: str, kind: str) -> None:
-    rows = work.document["categories"]
-    if kind == "repeated-id":
-        _first_of_each(work, "categories")
-    elif key == "id":
-        work.stand_in("categories", row)
-    elif key != "keypoints":
-        rows[row].pop(key, None)
-
-
-def _first_of_each(work: Mended, table: str) -> None:
-    ids: list[Any] = [r.get("id") for r in work.document.get(table, [])]
-    work.drop(table, [i for i, id_ in enumerate(ids) if id_ in ids[:i]])
-
-
 def _own_schema(work: Mended) -> None:
     """A schema of the file's own names where we know none, so that its points can be looked at; else no points."""
     lists = [c.get("keypoints") for c in work.document["categories"] if c.get("keypoints")]
@@ -183,7 +193,7 @@ def _own_schema(work: Mended) -> None:
                 return
             except PoseError:
                 continue
-    for rows in (work.document["categories"], work.document.get("annotations", [])):
+    for rows in (work.document.get("categories", []), work.document.get("annotations", [])):
         for r in rows:
             r.pop("keypoints", None)
     work.schema = None

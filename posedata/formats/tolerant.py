@@ -193,7 +193,7 @@ def _mended(data: bytes, schema: Schema | None, where: str, notes: list[Noted], 
             if not e.faults:
                 raise
             work = work or Mended.of(msgspec.json.decode(data), places, schema)
-            notes += mend(work, e.faults)
+            notes += [n for n in mend(work, e.faults) if n not in notes[-len(e.faults) :]]
             data = msgspec.json.encode(work.document)
         except PoseError:
             return Tolerant(None, tuple(notes))

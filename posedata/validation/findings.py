@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import one_line
+
 if TYPE_CHECKING:
     from .subject import Subject
 
@@ -116,11 +118,8 @@ class Finding:
 
     def __str__(self) -> str:
         what = f"{self.keypoint} {self.says}" if self.keypoint else self.says
-        return (
-            f"{self.code} {self.severity:<7} {self.path} {what}"
-            + (f": {self.observed}" if self.observed else "")
-            + (f"; {self.expected}" if self.expected else "")
-        )
+        figures = "; ".join(filter(None, (self.observed, self.expected)))
+        return one_line(f"{self.code} {self.severity:<7} {self.path} {what}" + (f": {figures}" if figures else ""))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

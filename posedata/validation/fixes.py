@@ -239,11 +239,19 @@ def _applied(document: Any, report: Report, names: Sequence[str]) -> Iterator[Ch
     for name in names:
         findings = [_moved(f, places) for f in found.get(name, ())]
         for f in sorted(findings, key=lambda f: _steps(f.path)[1:2], reverse=True) if name == "once" else findings:
-            for change in FIXES[name].make(document, f):
+            for change in _changes(name, document, f):
                 if (change.op, change.path) not in done or change.op == "set":
                     done.add((change.op, change.path))
                     _make(document, change)
                     yield change
+
+
+def _changes(name: str, document: Any, f: Finding) -> list[Change]:
+    """What a fix would change; nothing where other faults of the place leave nothing to hold on to. The finding then stays."""
+    try:
+        return list(FIXES[name].make(document, f))
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return []
 
 
 def _places_by_key(document: Any) -> dict[str, dict[str, int]]:

@@ -71,7 +71,8 @@ def look(path: str) -> list[Any]:
     try:
         return [FINE, *look_at(path), ""]
     except FormatError as e:
-        return [UNREADABLE if Path(path).exists() else ABSENT, 0, 0, 1, e.seen]
+        words = e.seen.split(" '")[0]  # the path is said already
+        return [UNREADABLE if Path(path).exists() else ABSENT, 0, 0, 1, words + ")" * (words.count("(") - words.count(")"))]
 
 
 def _alone(paths: Sequence[str], advance: Callable[[int], None]) -> list[list[Any]]:

@@ -25,9 +25,9 @@ def noted(kind: str) -> Callable[[Subject], Hits]:
     return find
 
 
-def _rule(code: str, name: str, severity: str, says: str, sentence: str, **more: Any) -> Rule:
+def _rule(code: str, name: str, severity: str, says: str, sentence: str, observed: str = "{0}", **more: Any) -> Rule:
     return Rule(code=code, name=name, topic="structure", severity=severity, scope="file", table="", says=says, sentence=sentence,
-                observed="{0}", expected="{1}", find=noted(name), **more)  # fmt: skip
+                observed=observed, expected="{1}", find=noted(name), **more)  # fmt: skip
 
 
 def odd_files(subject: Subject) -> Hits:
@@ -55,7 +55,7 @@ STRUCTURE = (
     _rule("PD002", "foreign-form", "error", "file of another form", "The file holds poses in a form of its own. Its rows were not read.",
           trap="StanfordExtra is a list of records with `joints` and `img_bbox` (benjiebob/StanfordExtra); DeepLabCut writes CSV with three header rows and empty cells for missing points.",
           traps=("stanford-extra", "dlc-csv")),
-    _rule("PD003", "missing", "error", "required key missing", "Every image and annotation has an `id`, every annotation an `image_id` and a `category_id`.",
+    _rule("PD003", "missing", "error", "required key missing", "Every image and annotation has an `id`, every annotation an `image_id` and a `category_id`.", observed="",
           trap="Animal-Pose's annotations have no id (noahcao/animal-pose-dataset).", traps=("animal-pose",), fix="numbered-id"),
     _rule("PD004", "repeated-id", "error", "id that is not its own", "Two different entries with one id: which of them is meant depends on the reader."),
     _rule("PD005", "id-kind", "error", "id of another kind", "Numbers and their text are different ids: 12 is not \"12\", and no reader finds one by the other.", fix="one-kind-of-id"),
