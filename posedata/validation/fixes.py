@@ -22,6 +22,8 @@ from .report import Report
 __all__ = ["FIXES", "Change", "Fix", "fix_file", "undo_fixes"]
 
 Steps = tuple[str | int, ...]
+Memo = dict[str, Any]
+"""What one application of a fix need not find out for every finding anew."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Fix:
     """A way to mend what one or more rules find."""
 
     text: str
-    make: Callable[[Any, Finding], Iterable[Change]]
+    make: Callable[[Any, Finding, dict[str, Any]], Iterable[Change]]
     asked: bool = False
     """Only when asked for by name: it moves published numbers."""
 
@@ -72,7 +74,7 @@ def _set(name: str, document: Any, f: Finding, steps: Steps, after: Any) -> Iter
         yield Change(name, f.code, "set", steps, copy.deepcopy(before), after)
 
 
-def listed_table(document: Any, f: Finding) -> Iterator[Change]:
+def listed_table(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     table = _at(document, _steps(f.path))
     if isinstance(table, dict):
         single = "id" in table or "name" in table
@@ -80,15 +82,17 @@ def listed_table(document: Any, f: Finding) -> Iterator[Change]:
         yield from _set("listed-table", document, f, _steps(f.path), after)
 
 
-def numbered_id(document: Any, f: Finding) -> Iterator[Change]:
+def numbered_id(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     """Annotations only, and their own id only: nothing refers to it."""
     steps = _steps(f.path)
     if steps[0] == "annotations" and steps[-1] == "id" and "id" not in _at(document, steps[:-1]):
-        ids = [a["id"] for a in document["annotations"] if type(a.get("id")) in (int, float)]
-        yield Change("numbered-id", f.code, "add", steps, None, int(max(ids, default=0)) + 1)
+        if "largest" not in memo:
+            memo["largest"] = int(max((a["id"] for a in document["annotations"] if type(a.get("id")) in (int, float)), default=0))
+        memo["largest"] += 1
+        yield Change("numbered-id", f.code, "add", steps, None, memo["largest"])
 
 
-def one_kind_of_id(document: Any, f: Finding) -> Iterator[Change]:
+def one_kind_of_id(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     """References spelled as the ids they name are; a table's ids are left alone."""
     steps = _steps(f.path)
     table = {"image_id": "images", "category_id": "categories"}.get(str(steps[-1]), "")
@@ -98,7 +102,7 @@ def one_kind_of_id(document: Any, f: Finding) -> Iterator[Change]:
             yield from _set("one-kind-of-id", document, f, ("annotations", i, str(steps[-1])), spelled[str(row[steps[-1]])])
 
 
-def own_skeleton(document: Any, f: Finding) -> Iterator[Change]:
+def own_skeleton(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     """Counted from 1; the schema's own limbs where it is another set's, and none where we know no schema."""
     steps = _steps(f.path)
     category = _at(document, steps[:-1])
@@ -115,47 +119,53 @@ def own_skeleton(document: Any, f: Finding) -> Iterator[Change]:
     yield from _set("own-skeleton", document, f, steps, [[points.index(a) + 1, points.index(b) + 1] for a, b in ds.schema.limbs if a in points and b in points])
 
 
-def whole_id(document: Any, f: Finding) -> Iterator[Change]:
+def whole_id(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     value = _at(document, _steps(f.path))
     if isinstance(value, float) and value.is_integer():
         yield from _set("whole-id", document, f, _steps(f.path), int(value))
 
 
-def nested_polygon(document: Any, f: Finding) -> Iterator[Change]:
+def nested_polygon(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     flat = _at(document, _steps(f.path))
     yield from _set("nested-polygon", document, f, _steps(f.path), flat if isinstance(flat[0], list) else [flat])
 
 
-def file_name_key(document: Any, f: Finding) -> Iterator[Change]:
+def file_name_key(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     yield Change("file-name-key", f.code, "rename", _steps(f.path), "filename", "file_name")
 
 
-def trimmed_name(document: Any, f: Finding) -> Iterator[Change]:
+def trimmed_name(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     yield from _set("trimmed-name", document, f, _steps(f.path), _at(document, _steps(f.path)).strip())
 
 
-def once(document: Any, f: Finding) -> Iterator[Change]:
+def once(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     """Only what repeats an earlier entry in every value, its id alone apart."""
     table, row = _steps(f.path)[:2]
-    entry = document[table][row]
-    same = {k: v for k, v in entry.items() if k != "id"} if table == "annotations" else entry
-    earlier = document[table][: int(row)]
-    if any(same == ({k: v for k, v in e.items() if k != "id"} if table == "annotations" else e) for e in earlier):
-        yield Change("once", f.code, "remove", (table, row), copy.deepcopy(entry))
+    if table not in memo:
+        memo[str(table)] = {}
+        for i, entry in enumerate(document[table]):
+            memo[str(table)].setdefault(_spelled(entry, str(table)), i)
+    if memo[str(table)][_spelled(document[table][row], str(table))] < int(row):
+        yield Change("once", f.code, "remove", (table, row), copy.deepcopy(document[table][row]))
 
 
-def dated(document: Any, f: Finding) -> Iterator[Change]:
+def _spelled(entry: Any, table: str) -> bytes:
+    """All that an entry says, an annotation's id apart."""
+    return msgspec.json.encode({k: v for k, v in entry.items() if k != "id"} if table == "annotations" else entry, order="deterministic")
+
+
+def dated(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     text = _at(document, _steps(f.path))
     yield from _set("dated", document, f, _steps(f.path), re.sub(r"^(\d{4}-\d{2}-\d{2})(\d{2}:)", r"\1 \2", text))
 
 
-def zeroed(document: Any, f: Finding) -> Iterator[Change]:
+def zeroed(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     points = _at(document, _steps(f.path))
     triples = [points[i : i + 3] for i in range(0, len(points), 3)]
     yield from _set("zeroed", document, f, _steps(f.path), [n for t in triples for n in ([0, 0, 0] if t == [-1, -1, 0] else t)])
 
 
-def corners_to_size(document: Any, f: Finding) -> Iterator[Change]:
+def corners_to_size(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     """All boxes of the file, for it is the file that holds corners."""
     for i, row in enumerate(document["annotations"]):
         box = row.get("bbox")
@@ -163,7 +173,7 @@ def corners_to_size(document: Any, f: Finding) -> Iterator[Change]:
             yield from _set("corners-to-size", document, f, ("annotations", i, "bbox"), [box[0], box[1], box[2] - box[0], box[3] - box[1]])
 
 
-def turned_size(document: Any, f: Finding) -> Iterator[Change]:
+def turned_size(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     steps = _steps(f.path)
     row = _at(document, steps)
     width, height = row["height"], row["width"]
@@ -171,7 +181,7 @@ def turned_size(document: Any, f: Finding) -> Iterator[Change]:
     yield from _set("turned-size", document, f, (*steps, "height"), height)
 
 
-def recount(document: Any, f: Finding) -> Iterator[Change]:
+def recount(document: Any, f: Finding, memo: Memo) -> Iterator[Change]:
     row = _at(document, _steps(f.path)[:2])
     yield from _set("recount", document, f, _steps(f.path), sum(v > 0 for v in row["keypoints"][2::3]))
 
@@ -238,18 +248,19 @@ def _applied(document: Any, report: Report, names: Sequence[str]) -> Iterator[Ch
     done: set[tuple[str, Any]] = set()
     for name in names:
         findings = [_moved(f, places) for f in found.get(name, ())]
+        memo: Memo = {}
         for f in sorted(findings, key=lambda f: _steps(f.path)[1:2], reverse=True) if name == "once" else findings:
-            for change in _changes(name, document, f):
+            for change in _changes(name, document, f, memo):
                 if (change.op, change.path) not in done or change.op == "set":
                     done.add((change.op, change.path))
                     _make(document, change)
                     yield change
 
 
-def _changes(name: str, document: Any, f: Finding) -> list[Change]:
+def _changes(name: str, document: Any, f: Finding, memo: Memo) -> list[Change]:
     """What a fix would change; nothing where other faults of the place leave nothing to hold on to. The finding then stays."""
     try:
-        return list(FIXES[name].make(document, f))
+        return list(FIXES[name].make(document, f, memo))
     except (LookupError, TypeError, ValueError, AttributeError):
         return []
 
