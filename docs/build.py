@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import click
@@ -24,6 +26,11 @@ from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
 from posedata.schema import SIGMA_SOURCES, Schema
 from posedata.schemas import SCHEMAS
+from posedata.validation.findings import SEVERITIES
+from posedata.validation.fixes import FIXES
+from posedata.validation.rules import RULES, TOPICS
+from posedata.validation.thresholds import thresholds
+from posedata.validation.traps import TRAPS
 
 DOCS = Path(__file__).parent
 
@@ -49,6 +56,14 @@ def pages() -> dict[str, dict[str, str]]:
             "checks": table({name: text for name, (text, _) in CHECKS.items()}),
             "rescores": table({name: text for name, (text, _) in RESCORES.items()}),
             "ties": table(dict(TIES)),
+        },
+        "validation.md": {
+            "severities": table(SEVERITIES),
+            "topics": table(TOPICS),
+            "rules": rule_sections(),
+            "fixes": table({name: fix.text + (" (only when named)" if fix.asked else "") for name, fix in FIXES.items()}),
+            "thresholds": "\n".join(f"| `{name}` | {t.value:,g} | {t.unit} | {t.why} |" for name, t in thresholds().items()),
+            "traps": "\n".join(f"| {name} | {text} | {', '.join(r.code for r in RULES.values() if name in r.traps)} |" for name, text in TRAPS.items()),
         },
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
@@ -93,6 +108,29 @@ def preset(p: Protocol) -> str:
 def _plain(template: str) -> str:
     """A sentence with dots where its figures go."""
     return re.sub(r"\{[^}]*\}", "...", template)
+
+
+def rule_sections() -> str:
+    """Every rule under its topic: what it says, with a finding of the test's own case."""
+    lines = []
+    for topic in TOPICS:
+        lines += [f"### {topic.capitalize()}", ""]
+        for r in RULES.values():
+            if r.topic == topic:
+                lines += [f"**{r.code} {r.name}** ({r.severity}): {r.says}", "", r.sentence, "", "```text", example(r.name), "```", ""]
+                known = {"known from": r.trap, "thresholds": ", ".join(f"`{t}`" for t in r.thresholds), "fix": f"`{r.fix}`" if r.fix else ""}
+                lines += [*(f"* {name}: {text}" for name, text in known.items() if text), ""]
+    return "\n".join(lines)
+
+
+@cache
+def example(rule: str) -> str:
+    """The first finding of a rule on the small case its test is made of."""
+    from tests.validation_cases import CASES, looked
+
+    with tempfile.TemporaryDirectory() as folder:
+        made = CASES[rule][0]()
+        return str(next(f for f in looked(made, Path(folder), rules=rule) if f.rule == rule))
 
 
 def order_rows() -> str:

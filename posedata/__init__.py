@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from .schemas import SCHEMAS, load_schema
     from .synthetic.build import synthesize
     from .tables import Images, Instances
+    from .validation.fixes import fix_file, undo_fixes
+    from .validation.report import Report
+    from .validation.rules import RULES
+    from .validation.running import validate
 
 # Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
 _HOME = {
@@ -43,6 +47,10 @@ _HOME = {
     "schemas": ("SCHEMAS", "load_schema"),
     "synthetic.build": ("synthesize",),
     "tables": ("Images", "Instances"),
+    "validation.fixes": ("fix_file", "undo_fixes"),
+    "validation.report": ("Report",),
+    "validation.rules": ("RULES",),
+    "validation.running": ("validate",),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -33,6 +33,9 @@ class SchemaError(PoseError):
 class FormatError(PoseError):
     """A file that is not what it should be."""
 
+    faults: tuple[Fault, ...] = ()
+    """All that is wrong with it, where more than the text shows was gathered."""
+
 
 class CatalogError(PoseError):
     """A dataset, configuration or split that is not there."""
@@ -56,11 +59,13 @@ class Fault(NamedTuple):
 def raise_faults(where: str, faults: Iterable[Fault]) -> None:
     """Raise one FormatError for all faults of a file; nothing when there are none."""
     faults = list(faults)
-    if len(faults) == 1:
-        raise FormatError(f"{where} {faults[0].path}", faults[0].seen, faults[0].cure)
-    if faults:
-        cures = list(dict.fromkeys(f.cure for f in faults if f.cure))
-        raise FormatError(where, f"{len(faults):,} faults: {first_few(faults)}", "; ".join(cures[:2]))
+    if not faults:
+        return
+    cures = list(dict.fromkeys(f.cure for f in faults if f.cure))
+    several = FormatError(where, f"{len(faults):,} faults: {first_few(faults)}", "; ".join(cures[:2]))
+    error = several if len(faults) > 1 else FormatError(f"{where} {faults[0].path}", faults[0].seen, faults[0].cure)
+    error.faults = tuple(faults)
+    raise error
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

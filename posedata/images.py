@@ -20,7 +20,7 @@ from .files import write_with
 from .schema import Schema
 from .tables import Images
 
-__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "image_size", "open_image", "save_picture"]
+__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "image_size", "look_at", "open_image", "save_picture"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,8 @@ LEFT, RIGHT, MIDDLE = (255, 138, 61), (64, 156, 255), (122, 220, 120)
 PAPER, INK, FAINT = (250, 249, 246), (38, 38, 42), (150, 148, 142)
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "MPO", "JPEG2000", "AVIF")
 """Pictures and nothing else: EPS, which Pillow also opens, is a program."""
+_ORIENTATION = 0x0112
+"""EXIF's tag of how a camera was held."""
 _SMOOTH = 2
 """Lines are drawn this much larger, then shrunk: Pillow's own have no soft edge."""
 
@@ -52,6 +54,16 @@ def open_image(images: Images, row: int) -> Image.Image:
 def image_size(images: Images, row: int) -> tuple[int, int]:
     """Width and height of the picture itself, read from its head without decoding it."""
     return _opened(image_path(images, row), lambda picture: picture.size)
+
+
+def look_at(path: str | Path) -> tuple[int, int, int]:
+    """Width, height and EXIF orientation (1: as stored) of a picture that was decoded to its last pixel."""
+
+    def take(picture: Image.Image) -> tuple[int, int, int]:
+        picture.load()
+        return *picture.size, int(picture.getexif().get(_ORIENTATION, 1))
+
+    return _opened(Path(path), take)
 
 
 def _opened(path: Path, take: Callable[[Image.Image], T]) -> T:
