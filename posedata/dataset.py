@@ -240,7 +240,7 @@ class PoseDataset:
 
         def again(table: Any) -> Any:
             kept = table.meta.get("source_id", table.id.astype(str).astype(object))
-            return replace(table.with_meta(source_id=kept), id=np.arange(first, first + len(table)))
+            return table.trusted({**table.own(), "id": np.arange(first, first + len(table))}, {**table.meta, "source_id": kept}, table.rest)
 
         return replace(self, images=again(self.images), instances=again(self.instances))
 
