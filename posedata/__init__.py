@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .formats.results import read_predictions
     from .joining import concat
     from .mapping import Mapping, mapping_between, read_mapping
+    from .merging.join import join
+    from .merging.losses import Loss, Losses
+    from .merging.merge import merge
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
@@ -38,6 +41,9 @@ _HOME = {
     "formats.coco": ("read_coco",),
     "formats.results": ("read_predictions",),
     "mapping": ("Mapping", "mapping_between", "read_mapping"),
+    "merging.join": ("join",),
+    "merging.losses": ("Loss", "Losses"),
+    "merging.merge": ("merge",),
     "predictions": ("Collector", "Predictions"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
