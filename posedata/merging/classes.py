@@ -100,7 +100,11 @@ def _one(name: str, kinds: Sequence[tuple[str, Category]], target: Schema, losse
         beaten = [k for k, v in c.rest.items() if rest.get(k, v if k != "skeleton" or same else None) != v]
         losses += [Loss(source, "category key", k, 1, f"of {name}") for k in beaten]
         rest |= {k: v for k, v in c.rest.items() if k not in rest and k not in beaten}
-        losses += [Loss(source, "category key", "keypoints", 1, f"spellings of {name}")] if (c.points, c.spellings) != (points, head.spellings) and c.spellings != c.points else []
+        losses += (
+            [Loss(source, "category key", "keypoints", 1, f"spellings of {name}")]
+            if (c.points, c.spellings) != (points, head.spellings) and c.spellings != c.points
+            else []
+        )
     sigmas = {c.sigmas for _, c in kinds if c.points}
     kept = head.sigmas if same and len(sigmas) == 1 else None
     losses += [Loss(source, "sigma", name, len(c.sigmas)) for source, c in kinds if c.sigmas is not None and kept is None]

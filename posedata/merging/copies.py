@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -56,7 +55,9 @@ def _given(parts: Mapping[str, PoseDataset], groups: str | Sequence[Any]) -> Row
             return np.full(sum(len(p.images) for p in parts.values()), -1)
         for name, p in parts.items():
             if groups not in p.images.meta:
-                raise DataError("merge: duplicate_groups", f"{name} has no image column {brief(groups)!r}", did_you_mean(groups, ["bytes", "none", *p.images.meta]))
+                raise DataError(
+                    "merge: duplicate_groups", f"{name} has no image column {brief(groups)!r}", did_you_mean(groups, ["bytes", "none", *p.images.meta])
+                )
         return _numbered([_labels(p.images.meta[groups], len(p.images), groups) for p in parts.values()])
     given = list(groups)
     if len(given) != len(parts):
@@ -76,6 +77,8 @@ def _labels(values: Any, n: int, where: str) -> list[Any]:
 
 def _numbered(labels: Sequence[list[Any]], apart: bool = False) -> Rows:
     """Labels of all parts as numbers; `apart`: a label means nothing beyond its part."""
+    if not any(v is not None for own in labels for v in own):
+        return np.full(sum(map(len, labels)), -1)
     flat = [None if v is None else (i if apart else 0, v) for i, own in enumerate(labels) for v in own]
     known: dict[Any, int] = {None: -1}
     return np.fromiter((known.setdefault(v, len(known)) for v in flat), np.intp, len(flat))
@@ -89,6 +92,8 @@ def _by_bytes(parts: Mapping[str, PoseDataset], quiet: bool) -> tuple[Rows, dict
     paths = [path for p in parts.values() for path in _paths(p)]
     source = np.repeat(np.arange(len(parts)), [len(p.images) for p in parts.values()])
     length = np.fromiter(map(_length, paths), np.int64, len(paths))
+    if (length < 0).all():
+        return np.full(len(paths), -1), {name: len(p.images) for name, p in parts.items()}
     codes, found = codes_of(length)
     spread = np.zeros((len(found), len(parts)), bool)
     spread[codes, source] = True
@@ -119,7 +124,7 @@ def _paths(ds: PoseDataset) -> list[Path | None]:
 
 def _length(path: Path | None) -> int:
     try:
-        return os.stat(path).st_size if path is not None else -1
+        return path.stat().st_size if path is not None else -1
     except (OSError, ValueError):
         return -1
 
@@ -138,7 +143,7 @@ def _digest(path: Path | None) -> bytes:
 
 def keep_apart(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]]:
     """Every image stays; meta `duplicate` says which are one."""
-    return _grouped(ds, found.group), [Loss(s, "apart", "", int(n), "column duplicate has their groups") for s, n in _by_source(found, found.later)]
+    return grouped(ds, found.group), [Loss(s, "apart", "", int(n), "column duplicate has their groups") for s, n in _by_source(found, found.later)]
 
 
 def keep_first(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]]:
@@ -149,17 +154,17 @@ def keep_first(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]]
     labelled = ds.instances.labelled & found.later[ds.instances.image][:, None]
     points = np.bincount(ds.instances.image, labelled.sum(1), len(ds.images))
     losses += [Loss(s, "point", "", int(n), "with their images") for s, n in _by_source(found, points)]
-    return _grouped(ds, found.group).take_images(~found.later), losses
+    return grouped(ds, found.group).take_images(~found.later), losses
 
 
 def refuse(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]]:
     """No image may stand twice."""
     if found.later.any():
         rows = np.flatnonzero(found.later)
-        name = lambda row: f"{found.sources[found.source[row]]} {ds.images.file[row]}"  # noqa: E731
-        seen = first_few((f"{name(r)} is {name(found.group[r])}" for r in rows.tolist()), 3)
+        names = [f"{found.sources[s]} {file}" for s, file in zip(found.source.tolist(), ds.images.file.tolist(), strict=True)]
+        seen = first_few((f"{names[r]} is {names[found.group[r]]}" for r in rows.tolist()), 3)
         raise DataError("merge", f"{len(rows):,} images stand in two sources: {seen}", "policy='join', 'first' or 'apart' says what to do")
-    return _grouped(ds, found.group), []
+    return grouped(ds, found.group), []
 
 
 def join_copies(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]]:
@@ -174,11 +179,11 @@ def join_copies(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]
         rows = np.flatnonzero(joined & (found.source == s))
         words = joined_words(images, home[rows], rows)
         images, beaten = absorb(images, home[rows], rows, found.sources[s], "images")
-        images = images.with_meta(joined=words)
+        images = images.with_trusted_meta(joined=words)
         losses += beaten
     moved = ds.instances.with_trusted(image=home[ds.instances.image]).take(~dead)
     moved = moved.take(np.argsort(moved.image, kind="stable")) if joined.any() else moved
-    return _grouped(replace(ds, images=images, instances=moved), found.group).take_images(~joined), losses
+    return grouped(replace(ds, images=images, instances=moved), found.group).take_images(~joined), losses
 
 
 def _same_size(ds: PoseDataset, group: Rows) -> NDArray[np.bool_]:
@@ -202,7 +207,7 @@ def _joined_people(ds: PoseDataset, found: Copies, home: Rows) -> tuple[PoseData
             own, beaten = absorb(own, kept, gone, found.sources[s], "annotations")
             points, known, recorded = own.keypoints.copy(), own.annotated.copy(), own.recorded.copy()
             points[kept], known[kept], recorded[kept] = union.keypoints, union.annotated, -1
-            own = own.with_trusted(keypoints=points, annotated=known, recorded=recorded).with_meta(joined=words)
+            own = own.with_trusted(keypoints=points, annotated=known, recorded=recorded).with_trusted_meta(joined=words)
             losses += [*beaten, *point_losses(found.sources[s], union, ds.schema.names)]
             dead[gone] = True
         losses += [Loss(found.sources[s], "joined", "", len(gone)), Loss(found.sources[s], "ambiguous", "", rivals)]
@@ -214,11 +219,10 @@ def _by_source(found: Copies, weights: NDArray[Any]) -> list[tuple[str, int]]:
     return [(s, int(n)) for s, n in zip(found.sources, sums.tolist(), strict=True)]
 
 
-def _grouped(ds: PoseDataset, group: Rows) -> PoseDataset:
+def grouped(ds: PoseDataset, group: Rows) -> PoseDataset:
     """Meta `duplicate`: a number for each group of copies, every image in one."""
     number = np.unique(group, return_inverse=True)[1].reshape(-1) + 1
-    images = ds.images.trusted(ds.images.own(), {**ds.images.meta, "duplicate": number.astype(np.int64)}, ds.images.rest)
-    return replace(ds, images=images)
+    return replace(ds, images=ds.images.with_trusted_meta(duplicate=number.astype(np.int64)))
 
 
 POLICIES: dict[str, tuple[str, Callable[[PoseDataset, Copies], tuple[PoseDataset, list[Loss]]]]] = {

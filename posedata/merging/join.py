@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from ..dataset import PoseDataset
 from ..errors import DataError, SchemaError, brief, did_you_mean, first_few
 from ..schema import Schema
 from ..schemas import SCHEMAS, load_schema
-from .copies import _grouped
+from .copies import grouped
 from .losses import Loss, Losses, told
 from .merge import named_parts, numbered, stacked
 from .people import absorb, joined_words, partners_by_id, partners_by_overlap, point_losses, united
@@ -23,7 +24,7 @@ from .points import bring
 __all__ = ["BY", "ORPHANS", "join"]
 
 Rows = NDArray[np.intp]
-Places = Callable[[PoseDataset], NDArray[np.generic]]
+Places = Callable[[PoseDataset], NDArray[Any]]
 
 BY = {
     "id": "the same annotation id on the same image, and the same box where both have one",
@@ -61,7 +62,7 @@ def join(
     done, more = _united(both, kept, gone, brought[1].name)
     left, out = _placed(done, home, strangers, gone, len(a), orphans, brought[1].name)
     losses = [*brought[0].losses, *brought[1].losses, *notes, *more, Loss(brought[1].name, "ambiguous", "", rivals), *out]
-    return numbered(_grouped(left, np.arange(len(left.images)))), told(losses)
+    return numbered(grouped(left, np.arange(len(left.images)))), told(losses)
 
 
 def _holding(a: Schema, b: Schema) -> Schema:
@@ -99,21 +100,24 @@ def _united(both: PoseDataset, kept: Rows, gone: Rows, source: str) -> tuple[Pos
     own, beaten = absorb(both.instances, kept, gone, source, "annotations")
     points, known, recorded = own.keypoints.copy(), own.annotated.copy(), own.recorded.copy()
     points[kept], known[kept], recorded[kept] = union.keypoints, union.annotated, -1
-    own = own.with_trusted(keypoints=points, annotated=known, recorded=recorded).with_meta(joined=words)
+    own = own.with_trusted(keypoints=points, annotated=known, recorded=recorded).with_trusted_meta(joined=words)
     counted = int((both.instances.recorded[kept] >= 0).sum() + (both.instances.recorded[gone] >= 0).sum())
-    losses = [*beaten, *point_losses(source, union, both.schema.names), Loss(source, "joined", "", len(gone)), Loss(source, "recorded", "num_keypoints", counted)]
+    losses = [
+        *beaten,
+        *point_losses(source, union, both.schema.names),
+        Loss(source, "joined", "", len(gone)),
+        Loss(source, "recorded", "num_keypoints", counted),
+    ]
     return replace(both, instances=own), losses
 
 
-def _placed(
-    ds: PoseDataset, home: Rows, strangers: NDArray[np.bool_], gone: Rows, first: int, orphans: str, source: str
-) -> tuple[PoseDataset, list[Loss]]:
+def _placed(ds: PoseDataset, home: Rows, strangers: NDArray[np.bool_], gone: Rows, first: int, orphans: str, source: str) -> tuple[PoseDataset, list[Loss]]:
     """Everybody on their image; images and people of the second set that found no partner stay or go."""
     later = np.arange(len(ds.images)) != home
     rows, moved = np.flatnonzero(later), ds.instances.with_trusted(image=home[ds.instances.image])
     words = joined_words(ds.images, home[rows], rows)
     images, losses = absorb(ds.images, home[rows], rows, source, "images")
-    images = images.with_meta(joined=words)
+    images = images.with_trusted_meta(joined=words)
     alone = np.arange(len(moved)) >= first
     alone[gone] = False
     out = alone if orphans == "out" else np.zeros(len(moved), bool)

@@ -110,7 +110,7 @@ class Losses:
         return pd.DataFrame(records, columns=["source", "kind", "what", "count", "note", "lost"])
 
     def __repr__(self) -> str:
-        return "\n".join(["lost"] + _block(self.lost) + ["changed"] + _block(self.changed))
+        return "\n".join(["lost", *_block(self.lost), "changed", *_block(self.changed)])
 
 
 def told(rows: Iterable[Loss]) -> Losses:

@@ -19,7 +19,7 @@ from ..mapping import KINDS, LABELS
 from ..mapping import Mapping as SchemaMapping
 from ..rest import FileRest
 from ..schema import Schema
-from ..tables import T, Table, stack
+from ..tables import Images, Instances, T, Table, stack
 from .classes import unified
 from .copies import POLICIES, copies
 from .losses import Loss, Losses, told
@@ -96,14 +96,14 @@ def stacked(
 ) -> tuple[PoseDataset, list[Loss]]:
     """Sets of one schema, one after another, every row marked with where it comes from. Ids are not yet new."""
     categories, places, losses = unified(parts, schema, names)
-    images, notes = [], []
+    images, notes = list[Images](), list[Instances]()
     firsts = np.cumsum([0] + [len(p.images) for p in parts.values()])
     for (source, p), first, place in zip(parts.items(), firsts.tolist(), places, strict=False):
         image, renamed = traced(p.images, source, "images")
         note, more = traced(p.instances, source, "annotations")
         rows = np.arange(len(note)) + 1
         images.append(image.with_trusted(id=np.arange(first + 1, first + 1 + len(image))))
-        start = sum(map(len, notes))
+        start = sum(len(n) for n in notes)
         notes.append(note.with_trusted(id=rows + start, image=note.image + first, category=place[note.category] if len(place) else note.category))
         losses += [*renamed, *more]
     losses += [*_column_losses(parts, images, "images"), *_column_losses(parts, notes, "annotations"), *_listing_losses(parts)]
@@ -129,7 +129,7 @@ def traced(table: T, source: str, what: str) -> tuple[T, list[Loss]]:
         free = next(n for n in (f"{'own_' * i}source" for i in range(1, 99)) if n not in meta)
         meta[free] = meta.pop("source")
         losses = [Loss(source, "column", f"{what}.source", len(table), f"now {free}")]
-    ids = meta.get("source_id", table.id)
+    ids = meta.get("source_id", table.columns()["id"])
     meta["source_id"] = ids if ids.dtype == object else ids.astype(str).astype(object)
     meta["source"] = np.full(len(table), source, object)
     return table.trusted(table.own(), meta, table.rest), losses
@@ -167,15 +167,17 @@ def _column_losses(parts: Mapping[str, PoseDataset], tables: Sequence[Table], wh
             if note and len(table):
                 losses.append(Loss(source, "column", f"{what}.{column}", len(table), note))
             if kind is not None and kind.kind in "iu" and note.startswith("as num"):
-                losses.append(Loss(source, "value", f"{what}.{column}", int((np.abs(table.meta[column].astype(object)) > 2**53).sum()), "too large to be exact"))
+                losses.append(
+                    Loss(source, "value", f"{what}.{column}", int((np.abs(table.meta[column].astype(object)) > 2**53).sum()), "too large to be exact")
+                )
     return losses
 
 
 def _rewritten(kind: np.dtype[Any] | None, kinds: Sequence[np.dtype[Any] | None]) -> str:
     """How a column of one kind is written beside the others."""
-    if kind is None or kind == object:
+    if kind is None or kind.kind == "O":
         return ""
-    if any(k == object for k in kinds):
+    if any(k is not None and k.kind == "O" for k in kinds):
         return "numbers as text, as another source has text there"
     numeric = [k for k in kinds if k is not None]
     if kind.kind == "b" and (None in kinds or any(k.kind != "b" for k in numeric)):

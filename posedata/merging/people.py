@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,7 +28,7 @@ SHARED = 3
 """Points two annotations must share before OKS speaks; with fewer, boxes do, where both have one."""
 
 
-def partners_by_id(ids: NDArray[np.generic], images: NDArray[np.generic], boxes: Floats, other: tuple[NDArray[np.generic], NDArray[np.generic], Floats]) -> Rows:
+def partners_by_id(ids: NDArray[Any], images: NDArray[Any], boxes: Floats, other: tuple[NDArray[Any], NDArray[Any], Floats]) -> Rows:
     """(N,) row of the instance of `other` with the same annotation id on the same image and, where both have one, the same box; else -1.
 
     Boxes may differ by a pixel: some files round them.
@@ -131,7 +132,7 @@ _OWN_WORDS = ("source", "source_id", "joined", "duplicate")
 def absorb(table: T, kept: Rows, gone: Rows, source: str, what: str) -> tuple[T, list[Loss]]:
     """The table, rows `kept` filled from rows `gone` in columns and rest; values that were beaten are losses. Rows stay."""
     losses: list[Loss] = []
-    own, meta = {}, {}
+    own, meta = dict[str, NDArray[Any]](), dict[str, NDArray[Any]]()
     for name, values in {**table.own(), **table.meta}.items():
         filled, beaten = _filled(name, values, kept, gone) if name not in (*_KEYS, *_OWN_WORDS) else (values, 0)
         (meta if name in table.meta else own)[name] = filled
@@ -145,7 +146,7 @@ _KEYS = ("id", "image", "category", "keypoints", "annotated", "recorded", "file"
 """Columns that say which row it is, or that are joined in their own way."""
 
 
-def _filled(name: str, values: NDArray[np.generic], kept: Rows, gone: Rows) -> tuple[NDArray[np.generic], int]:
+def _filled(name: str, values: NDArray[Any], kept: Rows, gone: Rows) -> tuple[NDArray[Any], int]:
     """A column with what was unknown filled in; how many values were beaten."""
     a, b = values[kept], values[gone]
     unknown_a, unknown_b = _unknown(name, a), _unknown(name, b)
@@ -155,7 +156,7 @@ def _filled(name: str, values: NDArray[np.generic], kept: Rows, gone: Rows) -> t
     return out, int((~unknown_a & ~unknown_b & (differ.any(1) if differ.ndim > 1 else differ)).sum())
 
 
-def _unknown(name: str, values: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _unknown(name: str, values: NDArray[Any]) -> NDArray[np.bool_]:
     if values.dtype == object:
         return np.asarray(values == "", bool)
     if values.dtype.kind == "f":

@@ -58,7 +58,9 @@ def _known(source: Schema, target: Schema) -> bool:
 def bring(name: str, ds: PoseDataset, target: Schema, mapping: SchemaMapping | str | Path | None, kinds: Sequence[str]) -> Brought:
     """One source under the target schema, with all that was lost on the way."""
     if mapping is None and ds.schema.same_points(target):
-        return Brought(name, replace(ds, schema=target), np.where(_annotates(ds), ds.schema.sigmas, np.nan), tuple(k.sigma_source for k in ds.schema.keypoints), ())
+        return Brought(
+            name, replace(ds, schema=target), np.where(_annotates(ds), ds.schema.sigmas, np.nan), tuple(k.sigma_source for k in ds.schema.keypoints), ()
+        )
     table = _table(name, ds.schema, target, mapping).only(kinds)
     moved = ds.as_schema(target, table, kinds)
     sigmas, origins = _own_sigmas(ds, table)
