@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
+    from .splitting.manifest import Manifest, read_manifest
+    from .splitting.split import Splits, split
     from .synthetic.build import synthesize
     from .tables import Images, Instances
 
@@ -47,6 +49,8 @@ _HOME = {
     "predictions": ("Collector", "Predictions"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
+    "splitting.manifest": ("Manifest", "read_manifest"),
+    "splitting.split": ("Splits", "split"),
     "synthetic.build": ("synthesize",),
     "tables": ("Images", "Instances"),
 }

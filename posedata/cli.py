@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from . import cli_merge
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -147,6 +148,9 @@ def download(name: str, config: str | None, only: tuple[str, ...], root: str | N
     emit(values, "\n".join(lines), as_json)
     if done.failed or not done.present:
         raise SystemExit(1)
+
+
+cli_merge.add(app)
 
 
 def _paragraphs(values: Mapping[str, Any]) -> list[str]:

@@ -24,22 +24,21 @@ def codes_of(values: NDArray[Any]) -> tuple[Rows, list[Any]]:
     return codes, list(known)
 
 
-def components(n: int, labels: Sequence[Rows]) -> Rows:
-    """(n,) for each row the first row it hangs together with: rows that share a label of some kind do; -1 shares nothing.
+def components(n: int, links: Sequence[tuple[Rows, Rows]]) -> Rows:
+    """(n,) for each row the first row it hangs together with. A link is (rows, labels): rows that stand beside one label hang together.
 
-    >>> components(4, [np.array([0, 0, 1, -1]), np.array([5, 6, 6, -1])])
+    >>> components(4, [(np.array([0, 1, 1, 2]), np.array([7, 7, 8, 8]))])
     array([0, 0, 0, 3])
     """
     first = np.arange(n)
-    links = [(np.flatnonzero(label >= 0), label[label >= 0]) for label in labels]
-    links = [(rows, label) for rows, label in links if len(rows)]
+    links = [(rows, labels) for rows, labels in links if len(rows)]
     while True:
         before = first
-        for rows, label in links:
-            lowest = np.full(label.max() + 1, n)
-            np.minimum.at(lowest, label, first[rows])
+        for rows, labels in links:
+            lowest = np.full(labels.max() + 1, n)
+            np.minimum.at(lowest, labels, first[rows])
             pull = np.arange(n)
-            np.minimum.at(pull, first[rows], lowest[label])  # whole chains move, not single rows
+            np.minimum.at(pull, first[rows], lowest[labels])  # whole chains move, not single rows
             first = np.minimum(first, pull[first])
         first = first[first]
         if (first == before).all():

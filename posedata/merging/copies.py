@@ -45,7 +45,7 @@ def copies(parts: Mapping[str, PoseDataset], merged: PoseDataset, groups: str | 
         losses = [Loss(name, "not looked at", "", int(n), "give images=FOLDER, or duplicate_groups") for name, n in unread.items()]
     else:
         across, losses = _given(parts, groups), []
-    return Copies(merged, components(sum(sizes), [within, across])), losses
+    return Copies(merged, components(sum(sizes), [(np.flatnonzero(c >= 0), c[c >= 0]) for c in (within, across)])), losses
 
 
 def _given(parts: Mapping[str, PoseDataset], groups: str | Sequence[Any]) -> Rows:
