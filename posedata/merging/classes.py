@@ -76,13 +76,15 @@ def _renamed(source: str, name: str, names: Names) -> str:
 
 
 def _ids(found: Mapping[str, Sequence[tuple[str, Category]]]) -> list[int | str]:
-    """The first source's id for each name while it is free, else the next number."""
+    """The first source's id for each name while it is free, else a number that none of them has."""
     firsts = [kinds[0][1].id for kinds in found.values()]
     if not all(isinstance(i, int) for i in firsts):
         return list(range(1, len(firsts) + 1))
     taken: dict[int | str, None] = {}
+    fresh = max((i for i in firsts if isinstance(i, int)), default=0)
     for wanted in firsts:
-        taken[wanted if wanted not in taken else max((i for i in taken if isinstance(i, int)), default=0) + 1] = None
+        fresh += wanted in taken
+        taken[fresh if wanted in taken else wanted] = None
     return list(taken)
 
 

@@ -94,17 +94,24 @@ def _by_bytes(parts: Mapping[str, PoseDataset], quiet: bool) -> tuple[Rows, dict
     length = np.fromiter(map(_length, paths), np.int64, len(paths))
     if (length < 0).all():
         return np.full(len(paths), -1), {name: len(p.images) for name, p in parts.items()}
-    codes, found = codes_of(length)
-    spread = np.zeros((len(found), len(parts)), bool)
-    spread[codes, source] = True
-    look = np.flatnonzero((length >= 0) & (spread.sum(1) > 1)[codes])
+    look = np.flatnonzero((length >= 0) & _in_several(codes_of(length)[0], source))
     labels = np.full(len(paths), -1)
     with bar("comparing images", len(look), quiet) as tick, ThreadPoolExecutor() as pool:
         digests: dict[bytes, int] = {}
         for row, digest in zip(look.tolist(), pool.map(_digest, [paths[i] for i in look.tolist()]), strict=True):
             labels[row] = digests.setdefault(digest, len(digests)) if digest else -1
             tick(1)
+    labels = np.where((labels >= 0) & _in_several(labels, source), labels, -1)  # a source's own repeats are its own
     return labels, {name: int(((length < 0) & (source == i)).sum()) for i, name in enumerate(parts)}
+
+
+def _in_several(codes: Rows, source: Rows) -> NDArray[np.bool_]:
+    """Rows whose code stands in two sources or more."""
+    found, place = np.unique(codes, return_inverse=True)
+    low, high = np.full(len(found), len(source) + 1), np.full(len(found), -1)
+    np.minimum.at(low, place.reshape(-1), source)
+    np.maximum.at(high, place.reshape(-1), source)
+    return np.asarray((high > low)[place.reshape(-1)], bool)
 
 
 def _paths(ds: PoseDataset) -> list[Path | None]:
@@ -172,7 +179,7 @@ def join_copies(ds: PoseDataset, found: Copies) -> tuple[PoseDataset, list[Loss]
     home = np.where(found.later & _same_size(ds, found.group), found.group, np.arange(len(ds.images)))
     joined = home != np.arange(len(home))
     ds, dead, losses = _joined_people(ds, found, home)
-    losses += [Loss(s, "apart", "", int(n), "copies of another size, or of size unknown") for s, n in _by_source(found, found.later & ~joined)]
+    losses += [Loss(s, "apart", "", int(n), "copies of another size") for s, n in _by_source(found, found.later & ~joined)]
     losses += [Loss(s, "image joined", "", int(n)) for s, n in _by_source(found, joined)]
     images = ds.images
     for s in np.unique(found.source[joined]).tolist():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DataError, did_you_mean
+from ..errors import DataError, did_you_mean, first_few
 
 if TYPE_CHECKING:
     import pandas
@@ -127,6 +127,6 @@ def _block(rows: Losses) -> list[str]:
     for (source, kind), found in groups.items():
         things = ", ".join(f"{r.what} {r.count:,}" if r.what else f"{r.count:,}" for r in found[:8])
         more = f", and {len(found) - 8} more" if len(found) > 8 else ""
-        notes = "; ".join(dict.fromkeys(r.note for r in found if r.note))
+        notes = first_few(dict.fromkeys(r.note for r in found if r.note), 3)
         lines.append(f"  {source}: {kind}: {things}{more}" + (f" ({notes})" if notes else ""))
     return lines or ["  nothing"]

@@ -166,10 +166,9 @@ def _column_losses(parts: Mapping[str, PoseDataset], tables: Sequence[Table], wh
             note = _rewritten(kind, kinds)
             if note and len(table):
                 losses.append(Loss(source, "column", f"{what}.{column}", len(table), note))
-            if kind is not None and kind.kind in "iu" and note.startswith("as num"):
-                losses.append(
-                    Loss(source, "value", f"{what}.{column}", int((np.abs(table.meta[column].astype(object)) > 2**53).sum()), "too large to be exact")
-                )
+            if kind is not None and kind.kind in "iu" and any(k is None or k.kind == "f" for k in kinds):
+                rounded = table.meta[column].astype(np.float64).astype(object) != table.meta[column].astype(object)
+                losses.append(Loss(source, "value", f"{what}.{column}", int(rounded.sum()), "too large to be exact"))
     return losses
 
 
@@ -182,8 +181,6 @@ def _rewritten(kind: np.dtype[Any] | None, kinds: Sequence[np.dtype[Any] | None]
     numeric = [k for k in kinds if k is not None]
     if kind.kind == "b" and (None in kinds or any(k.kind != "b" for k in numeric)):
         return "truth values as 1 and 0"
-    if kind.kind in "iu" and (None in kinds or any(k.kind == "f" for k in numeric)):
-        return "as numbers that may be unknown" if None not in kinds else ""
     return ""
 
 

@@ -168,15 +168,20 @@ def _filled_rest(rest: Rest, kept: Rows, gone: Rows) -> tuple[Rest, dict[str, in
     """Keys that a kept row lacks, taken over; and by key how many differ from the kept row's."""
     if not len(gone) or not np.diff(rest.offsets)[gone].any():
         return rest, {}
-    texts, beaten = rest.rows(), dict[str, int]()
+    texts, beaten, layouts = rest.rows(), dict[str, int](), {key: i for i, key in enumerate(rest.layouts)}
+    layout = rest.layout.copy()
     for a, b in zip(kept.tolist(), gone.tolist(), strict=True):
         ours, theirs = (msgspec.json.decode(t, type=dict[str, msgspec.Raw]) if t else {} for t in (texts[a], texts[b]))
         for key in theirs.keys() & ours.keys():
             if bytes(theirs[key]) != bytes(ours[key]) and msgspec.json.decode(theirs[key]) != msgspec.json.decode(ours[key]):
                 beaten[key] = beaten.get(key, 0) + 1
-        texts[a] = msgspec.json.encode({**ours, **{k: v for k, v in theirs.items() if k not in ours}}) if theirs else texts[a]
+        more = {k: v for k, v in theirs.items() if k not in ours}
+        if more:
+            texts[a] = msgspec.json.encode({**ours, **more})
+            if layout[a] >= 0:
+                layout[a] = layouts.setdefault(tuple(dict.fromkeys((*rest.keys(a), *more))), len(layouts))
     made = Rest.of([()] * len(texts), texts)
-    return Rest(rest.layouts, rest.layout, made.text, made.offsets), beaten
+    return Rest(tuple(layouts), layout, made.text, made.offsets), beaten
 
 
 def joined_words(table: Images | Instances, kept: Rows, gone: Rows) -> NDArray[np.object_]:
