@@ -253,7 +253,7 @@ def _base(name: str, known: Entry, config: str, manifest: Manifest, root: str | 
     """The official splits a manifest was made of; all that are there, where its data has another name."""
     made_of = str(manifest.data["name"])
     head = next((h for h in (f"{name}/{config} ", f"{name} ") if made_of.startswith(h)), "")
-    if head and "[" in made_of and not _PIECE.fullmatch(made_of[len(head) :].split("+")[0].strip()):
+    if head and not all(_PIECE.fullmatch(piece.strip()) for piece in made_of[len(head) :].split("+")):
         raise CatalogError(manifest.where, f"made of {brief(made_of)}, a part of another split", "load that part, then read_manifest(path).select(ds, part)")
     return made_of[len(head) :] if head else "+".join(_present_splits(name, known, config, root) or known.splits[config])
 

@@ -20,6 +20,8 @@ RULES = {
     "balanced": "iterative stratification: the rarest values first, dealt out in the order of the drawn numbers; shares are met closely, more data moves a few",
 }
 
+_SLACK = 0.03
+"""How far, as a share of its images, the last value may leave its own balance for that of the sizes."""
 _FEW = 50
 """Units of one value that are dealt out one by one, the heaviest first; the others are cut by their running sum."""
 
@@ -60,10 +62,11 @@ class _Deal:
         np.subtract.at(self.lacking, (self.side[unit], label), weight)
 
 
-def balanced(units: Units, labels: Labels, size: Floats, wanted: Wanted) -> Rows:
+def balanced(units: Units, labels: Labels, size: Floats, wanted: Wanted, exact: bool = False) -> Rows:
     """(U,) part of each unit: the value of which fewest units are left is dealt out next, to the parts that lack it most.
 
     The idea is Sechidis, Tsoumakas and Vlahavas (2011), a value at a time instead of a row at a time. size: (I,) what an image counts.
+    The last value dealt out makes up for the sizes of the parts: to the unit where `exact`, else as far as it stays near its own share.
     """
     unit, label, weight = _entries(units, labels)
     sizes = np.bincount(units.of_image, size, len(units)).astype(np.float64)
@@ -86,7 +89,10 @@ def balanced(units: Units, labels: Labels, size: Floats, wanted: Wanted) -> Rows
         entry = entry[deal.side[unit[entry]] < 0]
         entry = entry[np.argsort(units.place[unit[entry]], kind="stable")]
         last = int(left[count]) == len(entry)
-        lacking = deal.lacking[:, count] if last else deal.lacking[:, rarest]
+        lacking = deal.lacking[:, count if last else rarest]
+        if last and not exact:
+            slack = max(1.0, _SLACK * float(weight[entry].sum()))
+            lacking = np.clip(lacking, deal.lacking[:, rarest] - slack, deal.lacking[:, rarest] + slack)
         sides = _dealt(weight[entry] if not last else sizes[unit[entry]], lacking, deal.lacking[:, count], wanted.shares)
         deal.seat(unit[entry], sides)
         gone = spans(starts[unit[entry]], np.diff(starts)[unit[entry]])

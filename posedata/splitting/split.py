@@ -104,7 +104,7 @@ def split(
     labels = labels_of(ds, [column_of(ds, c, "by") for c in columns], of)
     free = _without_held(labels, size, held[units.of_image] >= 0, amounts)
     wanted = Wanted(shares, pinned)
-    side = by_hash(units, wanted) if chosen == "hash" else balanced(units, *free, wanted)
+    side = by_hash(units, wanted) if chosen == "hash" else balanced(units, *free, wanted, counted)
     image_side = side[units.of_image] if len(keys) else np.zeros(0, np.intp)
     asked = {
         **({"folds": folds} if folds else {"parts": dict(zip(names, amounts, strict=True))}),
