@@ -21,9 +21,14 @@ from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
+from posedata.merging.copies import POLICIES
+from posedata.merging.losses import CHANGED, LOST
+from posedata.merging.points import SIGMA_RULES
 from posedata.predictions import HEADER_FIELDS
 from posedata.schema import SIGMA_SOURCES, Schema
 from posedata.schemas import SCHEMAS
+from posedata.splitting.assign import RULES
+from posedata.splitting.units import KEYS, OF
 
 DOCS = Path(__file__).parent
 
@@ -50,6 +55,13 @@ def pages() -> dict[str, dict[str, str]]:
             "rescores": table({name: text for name, (text, _) in RESCORES.items()}),
             "ties": table(dict(TIES)),
         },
+        "merging.md": {
+            "sigmas": table({name: text for name, (text, _) in SIGMA_RULES.items()}),
+            "policies": table({name: text for name, (text, _) in POLICIES.items()}),
+            "lost": table(LOST),
+            "changed": table(CHANGED),
+        },
+        "splitting.md": {"of": table(OF), "rules": table(RULES), "keys": table(KEYS)},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
