@@ -153,7 +153,7 @@ def _check_words(of: str, seed: Any, rule: str | None, stratified: bool, folds: 
         raise DataError("split: of", brief(repr(of)), did_you_mean(str(of), OF))
     if not isinstance(seed, int) or isinstance(seed, bool):
         raise DataError("split: seed", brief(repr(seed)), "a whole number")
-    counts = any(isinstance(a, int) and a > 1 for a in amounts)
+    counts = any(isinstance(a, int) and a > 0 for a in amounts)
     chosen = rule or ("balanced" if stratified or counts or folds else "hash")
     if chosen not in RULES:
         raise DataError("split: rule", brief(repr(chosen)), did_you_mean(str(chosen), RULES))
@@ -165,10 +165,10 @@ def _check_words(of: str, seed: Any, rule: str | None, stratified: bool, folds: 
 def _shares(amounts: Sequence[Any], total: float, size: Floats, held: NDArray[np.bool_], names: Sequence[str]) -> tuple[Floats, bool]:
     """(S,) share of each part in what is not held out; and whether counts were asked for."""
     numbers = [a for a in amounts if not isinstance(a, str)]
-    counts = any(isinstance(a, int) and a > 1 for a in numbers) or bool(numbers and all(isinstance(a, int) for a in numbers) and sum(numbers) > 1)
+    counts = any(isinstance(a, int) and a > 0 for a in numbers)  # 1 is one image, 1.0 is all
     if amounts.count("rest") > 1:
         raise DataError("split: parts", "two parts that get the rest", "one part may")
-    if counts and any(isinstance(a, float) and a != int(a) for a in numbers):
+    if counts and any(isinstance(a, float) and a > 0 for a in numbers):
         raise DataError("split: parts", "counts beside fractions", "one or the other; 'rest' goes with both")
     whole = total - (float(size[held].sum()) if "held" in amounts else 0.0) if counts else 1.0
     left = whole - sum(numbers)
