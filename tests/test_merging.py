@@ -597,3 +597,20 @@ def _large(n: int, seed: int) -> PoseDataset:
 def test_every_policy_and_rule_is_documented() -> None:
     text = (Path(__file__).parents[1] / "docs" / "merging.md").read_text()
     assert all(f"| `{word}` |" in text for word in (*POLICIES, *SIGMA_RULES, *LOST, *CHANGED))
+
+
+def test_a_set_merged_twice_is_told_and_parts_of_a_merged_set_merge_again() -> None:
+    both, _ = merge({"a": poses(), "b": poses(seed=1)})
+    with pytest.raises(DataError, match="images stand in two parts, such as a 1; is a set merged twice"):
+        merge({"one": both, "two": both})
+    parts = posedata.split(both, {"x": 0.5, "y": 0.5}, seed=3)
+    again, _ = merge(dict(parts))
+    assert rows(again) == rows(both)
+
+
+def test_empty_sets_are_sets_too() -> None:
+    nothing = poses(n=0).take_images([])
+    both, lost = merge({"none": nothing, "some": poses()}, policy="join", sigmas="pooled")
+    assert len(both) == 5 and not lost.lost
+    assert len(merge({"a": nothing, "b": nothing})[0].images) == 0
+    assert len(join(nothing, poses())[0]) == 0

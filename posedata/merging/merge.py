@@ -148,12 +148,12 @@ def _require_different(both: PoseDataset, parts: Mapping[str, PoseDataset]) -> N
         return
     for table, what in ((both.images, "image"), (both.instances, "annotation")):
         part = np.repeat(np.arange(len(parts)), [len(p.images if what == "image" else p.instances) for p in parts.values()])
-        codes, found = codes_of(table.meta["source"] + "\0" + table.meta["source_id"])
+        codes, found = codes_of(table.meta["source"] + "\x1f" + table.meta["source_id"])  # numpy drops a final NUL
         first = np.full(len(found), len(parts))
         np.minimum.at(first, codes, part)
         again = np.flatnonzero(part != first[codes])
         if len(again):
-            seen = " ".join(str(found[codes[again[0]]]).split("\0"))
+            seen = " ".join(str(found[codes[again[0]]]).split("\x1f"))
             raise DataError("merge", f"{len(again):,} {what}s stand in two parts, such as {seen}", "is a set merged twice?")
 
 

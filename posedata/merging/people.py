@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 
 SIMILAR = 0.5
 """From this similarity on two annotations are of one person, and two points one point: COCO's loosest threshold."""
+_BLOCK = 1 << 15
+"""Pairs compared at a time: crowds make many."""
 SHARED = 3
 """Points two annotations must share before OKS speaks; with fewer, boxes do, where both have one."""
 
@@ -59,12 +61,14 @@ def partners_by_overlap(own: Instances, sigmas: Floats, rows: Rows, others: Rows
 
 def pair_similarity(own: Instances, sigmas: Floats, a: Rows, b: Rows) -> Floats:
     """(P,) OKS over the points both have labelled, at the scale of `b`; overlap of the boxes where these are too few."""
-    labelled = own.labelled
-    shared = labelled[a] & labelled[b]
-    every = np.arange(len(a))
-    similarity = oks(own.keypoints[b], shared, _scale(own)[b], sigmas[None], own.keypoints[a], every, every)
-    boxed = ~np.isnan(own.bbox[a]).any(1) & ~np.isnan(own.bbox[b]).any(1)
-    return np.where((shared.sum(1) < SHARED) & boxed, box_iou(own.bbox[a], own.bbox[b]), similarity)
+    labelled, scale, alike = own.labelled, _scale(own), np.zeros(len(a))
+    boxed = ~np.isnan(own.bbox).any(1)
+    for start in range(0, len(a), _BLOCK):
+        p, q = a[start : start + _BLOCK], b[start : start + _BLOCK]
+        shared, every = labelled[p] & labelled[q], np.arange(len(p))
+        similarity = oks(own.keypoints[q], shared, scale[q], sigmas[None], own.keypoints[p], every, every)
+        alike[start : start + _BLOCK] = np.where((shared.sum(1) < SHARED) & boxed[p] & boxed[q], box_iou(own.bbox[p], own.bbox[q]), similarity)
+    return alike
 
 
 def _scale(own: Instances) -> Floats:
