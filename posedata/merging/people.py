@@ -62,7 +62,7 @@ def partners_by_overlap(own: Instances, sigmas: Floats, rows: Rows, others: Rows
 def pair_similarity(own: Instances, sigmas: Floats, a: Rows, b: Rows) -> Floats:
     """(P,) OKS over the points both have labelled, at the scale of `b`; overlap of the boxes where these are too few."""
     labelled, scale, alike = own.labelled, _scale(own), np.zeros(len(a))
-    boxed = ~np.isnan(own.bbox).any(1)
+    boxed = np.asarray(~np.isnan(own.bbox).any(1), bool)
     for start in range(0, len(a), _BLOCK):
         p, q = a[start : start + _BLOCK], b[start : start + _BLOCK]
         shared, every = labelled[p] & labelled[q], np.arange(len(p))
