@@ -23,6 +23,9 @@ from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
 from posedata.mapping import KINDS
+from posedata.merging.copies import POLICIES
+from posedata.merging.losses import CHANGED, LOST
+from posedata.merging.points import SIGMA_RULES
 from posedata.predictions import HEADER_FIELDS
 from posedata.schema import SIGMA_SOURCES, Schema
 from posedata.schemas import SCHEMAS
@@ -31,6 +34,8 @@ from posedata.validation.fixes import FIXES
 from posedata.validation.rules import RULES, TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
+from posedata.splitting.assign import RULES
+from posedata.splitting.units import KEYS, OF
 
 DOCS = Path(__file__).parent
 
@@ -65,6 +70,13 @@ def pages() -> dict[str, dict[str, str]]:
             "thresholds": "\n".join(f"| `{name}` | {t.value:,g} | {t.unit} | {t.why} |" for name, t in thresholds().items()),
             "traps": "\n".join(f"| {name} | {text} | {', '.join(r.code for r in RULES.values() if name in r.traps)} |" for name, text in TRAPS.items()),
         },
+        "merging.md": {
+            "sigmas": table({name: text for name, (text, _) in SIGMA_RULES.items()}),
+            "policies": table({name: text for name, (text, _) in POLICIES.items()}),
+            "lost": table(LOST),
+            "changed": table(CHANGED),
+        },
+        "splitting.md": {"of": table(OF), "rules": table(RULES), "keys": table(KEYS)},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }

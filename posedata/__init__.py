@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from .formats.results import read_predictions
     from .joining import concat
     from .mapping import Mapping, mapping_between, read_mapping
+    from .merging.join import join
+    from .merging.losses import Loss, Losses
+    from .merging.merge import merge
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
+    from .splitting.manifest import Manifest, read_manifest
+    from .splitting.split import Splits, split
     from .synthetic.build import synthesize
     from .tables import Images, Instances
     from .validation.fixes import fix_file, undo_fixes
@@ -42,9 +47,14 @@ _HOME = {
     "formats.coco": ("read_coco",),
     "formats.results": ("read_predictions",),
     "mapping": ("Mapping", "mapping_between", "read_mapping"),
+    "merging.join": ("join",),
+    "merging.losses": ("Loss", "Losses"),
+    "merging.merge": ("merge",),
     "predictions": ("Collector", "Predictions"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
+    "splitting.manifest": ("Manifest", "read_manifest"),
+    "splitting.split": ("Splits", "split"),
     "synthetic.build": ("synthesize",),
     "tables": ("Images", "Instances"),
     "validation.fixes": ("fix_file", "undo_fixes"),

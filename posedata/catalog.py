@@ -23,6 +23,7 @@ from .download.remote import Remote
 from .errors import CatalogError, PoseError, brief, did_you_mean, first_few
 from .files import cache_folder
 from .joining import concat
+from .splitting.manifest import Manifest, read_manifest
 
 __all__ = ["Entry", "Found", "KnownFault", "Part", "Source", "entry", "list_datasets", "load_dataset"]
 
@@ -117,11 +118,17 @@ class Entry:
 
 
 def load_dataset(
-    name: str, config: str | None = None, split: str | None = None, root: str | Path | None = None, fixes: bool = True, **options: Any
+    name: str,
+    config: str | None = None,
+    split: str | tuple[Manifest | str | Path, str] | Manifest | None = None,
+    root: str | Path | None = None,
+    fixes: bool = True,
+    **options: Any,
 ) -> PoseDataset | dict[str, PoseDataset]:
     """A dataset by its name; without `split` a dict of its splits.
 
-    `split` may slice and join: "train[:10%]", "val[20:40]", "train+val". Files are looked for in `root`, then
+    `split` may slice and join: "train[:10%]", "val[20:40]", "train+val"; or name parts of a manifest that posedata.split made:
+    "splits.json:train", "splits.json:~fold0" (all the others), or all of them: "splits.json". Files are looked for in `root`, then
     $POSEDATA_ROOT, then ./data, then the cache. `fixes` repairs known faults of the published files, by name and on record.
     """
     known = entry(name)
@@ -129,6 +136,13 @@ def load_dataset(
     if split is None:
         parts = _present_splits(name, known, chosen, root) or tuple(known.splits[chosen])
         return {s: _load(name, known, chosen, s, root, fixes, options) for s in parts}
+    if isinstance(split, Manifest) or (isinstance(split, str) and _WHOLE.fullmatch(split)):
+        whole = read_manifest(split)
+        base = load_split(name, chosen, _base(name, known, chosen, whole, root), root, fixes, **options)
+        return {part: whole.select(base, part) for part in whole.parts}
+    if isinstance(split, tuple):
+        made = read_manifest(split[0])
+        return made.select(load_split(name, chosen, _base(name, known, chosen, made, root), root, fixes, **options), split[1])
     return load_split(name, chosen, split, root, fixes, **options)
 
 
@@ -136,6 +150,9 @@ def load_split(name: str, config: str, split: str, root: str | Path | None = Non
     """`load_dataset` for one split, or for slices and sums of them."""
     known = entry(name)
     chosen = _config(name, known, config)
+    made = [_MANIFEST.fullmatch(piece.strip()) for piece in str(split).split("+")]
+    if any(made):
+        return _by_manifest(name, known, chosen, split, made, root, fixes, options)
     terms = _pieces(name, known, chosen, split)
     pieces = [_sliced(_load(name, known, chosen, which, root, fixes, options), piece, cut) for piece, which, cut in terms]
     if len(pieces) == 1:
@@ -220,6 +237,36 @@ def _config(name: str, known: Entry, config: str | None) -> str:
     if config not in known.splits:
         raise CatalogError(name, f"no configuration {brief(config)!r}", did_you_mean(str(config), known.splits))
     return config
+
+
+_WHOLE = re.compile(r"[^+]+\.json")
+_MANIFEST = re.compile(r"(?P<path>.+\.json):(?P<part>~?[^:\[\]+]+?)(?:\[(?P<low>\d{1,12}%?)?:(?P<high>\d{1,12}%?)?\])?")
+"""splits.json:train, splits.json:~fold0, splits.json:train[:10%]"""
+
+
+def _by_manifest(
+    name: str, known: Entry, config: str, split: str, made: Sequence[re.Match[str] | None], root: str | Path | None, fixes: bool, options: Mapping[str, Any]
+) -> PoseDataset:
+    """Parts of manifests, chosen from the official splits they were made of; these stay as they are."""
+    pieces, sets = [], dict[str, PoseDataset]()
+    for match in made:
+        if match is None:
+            raise CatalogError(f"{name}: split", brief(split), "parts of a manifest, or official splits: one beside the other may share images")
+        manifest = read_manifest(match["path"])
+        base = _base(name, known, config, manifest, root)
+        if base not in sets:
+            sets[base] = load_split(name, config, base, root, fixes, **options)
+        pieces.append(_sliced(manifest.select(sets[base], match["part"]), match[0], (match["low"], match["high"])))
+    return pieces[0] if len(pieces) == 1 else concat(pieces, name=f"{name}/{config} {split}")
+
+
+def _base(name: str, known: Entry, config: str, manifest: Manifest, root: str | Path | None) -> str:
+    """The official splits a manifest was made of; all that are there, where its data has another name."""
+    made_of = str(manifest.data["name"])
+    head = next((h for h in (f"{name}/{config} ", f"{name} ") if made_of.startswith(h)), "")
+    if head and not all(_PIECE.fullmatch(piece.strip()) for piece in made_of[len(head) :].split("+")):
+        raise CatalogError(manifest.where, f"made of {brief(made_of)}, a part of another split", "load that part, then read_manifest(path).select(ds, part)")
+    return made_of[len(head) :] if head else "+".join(_present_splits(name, known, config, root) or known.splits[config])
 
 
 _PIECE = re.compile(r"(?P<split>[^\[\]]+?)(?:\[(?P<low>\d{1,12}%?)?:(?P<high>\d{1,12}%?)?\])?")

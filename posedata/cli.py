@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from . import cli_validate
+from . import cli_merge
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -151,6 +152,7 @@ def download(name: str, config: str | None, only: tuple[str, ...], root: str | N
 
 
 cli_validate.add(app)
+cli_merge.add(app)
 
 
 def _paragraphs(values: Mapping[str, Any]) -> list[str]:

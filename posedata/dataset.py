@@ -240,7 +240,7 @@ class PoseDataset:
 
         def again(table: Any) -> Any:
             kept = table.meta.get("source_id", table.id.astype(str).astype(object))
-            return replace(table.with_meta(source_id=kept), id=np.arange(first, first + len(table)))
+            return table.with_trusted(id=np.arange(first, first + len(table))).with_trusted_meta(source_id=kept)
 
         return replace(self, images=again(self.images), instances=again(self.instances))
 

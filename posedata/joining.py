@@ -29,7 +29,7 @@ def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset
     categories, renumber = _joined_categories(parts)
     firsts = np.cumsum([0] + [len(p.images) for p in parts])
     instances = [
-        replace(p.instances, image=p.instances.image + at, category=c[p.instances.category]) for p, at, c in zip(parts, firsts, renumber, strict=False)
+        p.instances.with_trusted(image=p.instances.image + at, category=c[p.instances.category]) for p, at, c in zip(parts, firsts, renumber, strict=False)
     ]
     return replace(
         head,
@@ -54,7 +54,7 @@ def _joined_tops(parts: Sequence[PoseDataset]) -> FileRest:
     """Top-level keys of all parts, each with the value of the first part that has it."""
     keys = dict.fromkeys(key for p in parts for key in p.rest.keys)
     texts = {key: text for p in reversed(parts) for key, text in p.rest.texts.items()}
-    return FileRest(tuple(keys), {key: texts[key] for key in keys if key in texts})
+    return FileRest(tuple(keys), texts)
 
 
 def _joined_categories(parts: Sequence[PoseDataset]) -> tuple[tuple[Category, ...], list[NDArray[np.intp]]]:

@@ -104,7 +104,11 @@ class Table:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Own columns, then those of `meta`, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if "dtype" in f.metadata} | dict(self.meta)
+        return self.own() | dict(self.meta)
+
+    def own(self) -> dict[str, NDArray[Any]]:
+        """The columns every such table has, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if "dtype" in f.metadata}
 
     def take(self, rows: NDArray[Any]) -> Self:
         """The rows at these places, in this order, none twice. What was checked stays checked."""
@@ -115,8 +119,7 @@ class Table:
 
     def with_trusted(self, **columns: NDArray[Any]) -> Self:
         """The table with some columns replaced by ones that need no check: rearranged from this very table."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if "dtype" in f.metadata}
-        return self.trusted(own | columns, self.meta, self.rest)
+        return self.trusted(self.own() | columns, self.meta, self.rest)
 
     @classmethod
     def require_columns(cls, names: Iterable[str], where: str) -> None:
@@ -135,6 +138,10 @@ class Table:
         object.__setattr__(table, "meta", FrozenDict({k: read_only(v) for k, v in meta.items()}))
         object.__setattr__(table, "rest", rest)
         return table
+
+    def with_trusted_meta(self, **columns: NDArray[Any]) -> Self:
+        """`with_meta` for columns we made ourselves, of the right length and no other column's name."""
+        return self.trusted(self.own(), {**self.meta, **columns}, self.rest)
 
     def with_meta(self, **columns: Any) -> Self:
         """The table with more columns in `meta`, or other values in those."""
@@ -258,15 +265,17 @@ def stack(tables: Sequence[T]) -> T:
     own["id"] = [ids for ids in own["id"] if len(ids)] or own["id"]
     names = dict.fromkeys(name for t in tables for name in t.meta)
     meta = {name: np.concatenate(_alike([t.meta.get(name) for t in tables], [len(t) for t in tables])) for name in names}
+    columns = {k: np.concatenate(v) for k, v in own.items()}
     try:
-        return type(tables[0])(**{k: np.concatenate(v) for k, v in own.items()}, meta=meta, rest=Rest.concat([t.rest for t in tables]))
+        require_unique(columns["id"], f"{type(tables[0]).__name__}.id")
     except DataError as e:
         raise DataError(f"concat: {e.where}", e.seen, "the same rows twice? else renumber them: .renumbered(first)") from None
+    return type(tables[0]).trusted(columns, meta, Rest.concat([t.rest for t in tables]))  # every row was checked in its own table
 
 
 def _as_texts(values: NDArray[Any]) -> NDArray[np.object_]:
-    """Numbers as a person writes them: 7, not 7.0; nothing for NaN."""
-    texts = ["" if v != v else str(int(v)) if isinstance(v, float) and v.is_integer() else str(v) for v in values.tolist()]
+    """Numbers as a person writes them: 7, not 7.0; 1 for true; nothing for NaN."""
+    texts = ["" if v != v else str(int(v)) if isinstance(v, bool) or (isinstance(v, float) and v.is_integer()) else str(v) for v in values.tolist()]
     return np.array([*texts, None], object)[:-1]
 
 

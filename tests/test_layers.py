@@ -31,8 +31,8 @@ ROOMS = {
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
-    "similarity", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "merging", "splitting", "validation", "profiling",
+    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
+    "similarity", "merging", "splitting", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
     "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
 )  # fmt: skip
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..catalog import Entry, Found, KnownFault, Part, Source
-from ..columns import rows_of
 from ..dataset import PoseDataset
 from ..download.remote import Remote
 from ..errors import FormatError
 from ..formats.cmu import read_cmu
 from ..formats.coco import read_coco
+from ..merging.people import partners_by_id
 from ..schemas import COCO17, COCO_FOOT23, FOOT6
 from .coco import archive
 
@@ -64,11 +64,10 @@ def _partners(feet: PoseDataset, bodies: PoseDataset) -> np.ndarray:
         return np.full(len(feet), -1)
     if feet.instances.id.dtype != bodies.instances.id.dtype:
         raise FormatError("coco_foot", "annotation ids of feet and bodies are of different kinds", "are both files COCO's?")
-    row = rows_of(bodies.instances.id, feet.instances.id)
-    same_image = bodies.images.id[bodies.instances.image[row]] == feet.images.id[feet.instances.image]
-    # CMU's boxes are COCO's own, rounded to two places
-    other_box = (np.abs(bodies.instances.bbox[row] - feet.instances.bbox) > 1).any(1)
-    return np.where((row >= 0) & same_image & ~other_box, row, -1)
+    own = bodies.instances
+    return partners_by_id(
+        feet.instances.id, feet.images.id[feet.instances.image], feet.instances.bbox, (own.id, bodies.images.id[own.image], own.bbox)
+    )  # CMU's boxes are COCO's own, rounded to two places
 
 
 def _lacking(feet: PoseDataset, kept: PoseDataset) -> list[object]:

@@ -89,7 +89,8 @@ def parse_coco(data: bytes, schema: Schema | None = None, *, meta: Sequence[str]
         image_rows = parse_rows(top["images"], where, "$.images") if "images" in top else _implied(notes, "image_id", where)
         image_rows, listing = _each_image_once(image_rows, faults)
         table = RowTable(image_rows, "$.images", faults)
-        asked = {**META, **{k: k for k in (*meta, *_own_meta(top)) if k not in _NO_META}}
+        asked = {**META, **{k: k for k in meta}, **{k: META.get(k, k) for k in _own_meta(top)}}
+        asked = {k: column for k, column in asked.items() if k not in _NO_META}
         images = _images(table, asked)
         instances = _all_instances(notes, asked, None if faults else images, categories, known, where, faults)
         raise_faults(where, faults)

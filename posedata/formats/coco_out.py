@@ -38,8 +38,9 @@ def to_coco(ds: PoseDataset, path: str | Path | None = None) -> bytes:
             "annotations": _rows(_instance_columns(ds), ds.instances),
             "categories": [_category(c, ds.schema) for c in ds.categories],
         }
-        own = {k: Raw(v) for k, v in ds.rest.texts.items()} if ds.rest.keys else {"info": _info(ds)}
-        order = dict.fromkeys((*(ds.rest.keys or ("info",)), *_parts_to_write(ds)))
+        own: dict[str, Any] = {} if ds.rest.keys else {"info": _info(ds)}
+        own |= {k: Raw(v) for k, v in ds.rest.texts.items()}
+        order = dict.fromkeys((*(ds.rest.keys or ("info",)), *ds.rest.texts, *_parts_to_write(ds)))
         try:
             data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
         except UnicodeEncodeError as e:
