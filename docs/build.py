@@ -34,7 +34,7 @@ from posedata.validation.fixes import FIXES
 from posedata.validation.rules import RULES, TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
-from posedata.splitting.assign import RULES
+from posedata.splitting.assign import RULES as SPLIT_RULES
 from posedata.splitting.units import KEYS, OF
 
 DOCS = Path(__file__).parent
@@ -76,7 +76,7 @@ def pages() -> dict[str, dict[str, str]]:
             "lost": table(LOST),
             "changed": table(CHANGED),
         },
-        "splitting.md": {"of": table(OF), "rules": table(RULES), "keys": table(KEYS)},
+        "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
