@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .formats.coco import read_coco
     from .formats.results import read_predictions
     from .joining import concat
+    from .lookalikes.finding import duplicates
+    from .lookalikes.found import Duplicates
     from .mapping import Mapping, mapping_between, read_mapping
     from .predictions import Collector, Predictions
     from .schema import Keypoint, Schema
@@ -37,6 +39,8 @@ _HOME = {
     "formats.arrow": ("from_hf", "read_parquet"),
     "formats.coco": ("read_coco",),
     "formats.results": ("read_predictions",),
+    "lookalikes.finding": ("duplicates",),
+    "lookalikes.found": ("Duplicates",),
     "mapping": ("Mapping", "mapping_between", "read_mapping"),
     "predictions": ("Collector", "Predictions"),
     "schema": ("Keypoint", "Schema"),

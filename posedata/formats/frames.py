@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 
 from ..dataset import PoseDataset
+from ..files import write_with
 
-__all__ = ["to_pandas"]
+__all__ = ["frame", "to_pandas", "write_frame"]
 
 
 def to_pandas(ds: PoseDataset) -> pd.DataFrame:
@@ -31,3 +36,14 @@ def to_pandas(ds: PoseDataset) -> pd.DataFrame:
     points[~own.annotated] = float("nan")
     names = pd.Index([f"{name}.{axis}" for name in ds.schema.names for axis in "xyv"])
     return pd.concat([pd.DataFrame(columns), pd.DataFrame(points.reshape(len(ds), len(names)), columns=names)], axis=1)
+
+
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of columns by name."""
+    return pd.DataFrame(dict(columns))
+
+
+def write_frame(table: pd.DataFrame, path: str | Path) -> Path:
+    """The table as CSV or Parquet, by its suffix; whole or not at all."""
+    write = table.to_parquet if Path(path).suffix == ".parquet" else table.to_csv
+    return write_with(path, lambda temporary: write(temporary, index=False))
