@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from .dataset import PoseDataset
 from .errors import DataError, FormatError, brief, did_you_mean
@@ -67,7 +67,8 @@ def _opened(path: Path, take: Callable[[Image.Image], T], data: bytes | None = N
     except FileNotFoundError:
         raise FormatError(brief(str(path), 200), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
     except Exception as e:  # a broken picture fails in a dozen ways: struct.error, IndexError, EOFError, DecompressionBombError, ...
-        raise FormatError(brief(str(path), 200), f"cannot be decoded ({brief(str(e), 80)})", "replace the file or drop its image") from None
+        why = "no kind of picture we know" if data is not None and isinstance(e, UnidentifiedImageError) else brief(str(e), 80)
+        raise FormatError(brief(str(path), 200), f"cannot be decoded ({why})", "replace the file or drop its image") from None
 
 
 def save_picture(picture: Image.Image, path: str | Path) -> Path:
