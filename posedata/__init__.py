@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .lookalikes.found import Duplicates
     from .mapping import Mapping, mapping_between, read_mapping
     from .predictions import Collector, Predictions
+    from .profiling.looking import Profile, profile
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
     from .synthetic.build import synthesize
@@ -43,6 +44,7 @@ _HOME = {
     "lookalikes.found": ("Duplicates",),
     "mapping": ("Mapping", "mapping_between", "read_mapping"),
     "predictions": ("Collector", "Predictions"),
+    "profiling.looking": ("Profile", "profile"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
     "synthetic.build": ("synthesize",),

@@ -19,6 +19,7 @@ _ROOT = click.option("--root", metavar="FOLDER", help="Where datasets lie, for s
 def add(app: click.Group) -> None:
     """Register the commands."""
     verb(app, short_help="Find pictures that are the same, and leaks between sets.")(duplicates)
+    verb(app, short_help="The first look at a dataset, as text, page, picture or JSON.")(profile)
 
 
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
@@ -82,3 +83,60 @@ def duplicates(
     emit(found.to_dict(), str(found), as_json)
     if found.leaks if len(sets) > 1 else len(found):
         sys.exit(1)
+
+
+@click.argument("source")
+@click.option(
+    "-o",
+    "--out",
+    "outs",
+    metavar="FILE",
+    multiple=True,
+    help="What to write: a page (.html), all figures (.png), all numbers (.json). May be given several times.",
+)
+@click.option("--against", metavar="SOURCE", help="Another set or split: what differs most from it comes first.")
+@click.option("--images", "folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False), help="Where the pictures of SOURCE lie.")
+@click.option(
+    "--against-images", "other_folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False), help="Where the pictures of the other set lie."
+)
+@click.option(
+    "--pictures", default=2000, show_default=True, type=click.IntRange(0), help="Pictures to open at most for sharpness and brightness, spread evenly."
+)
+@click.option("--examples", default=24, show_default=True, type=click.IntRange(0, 60), help="Small pictures on the page.")
+@click.option("--workers", type=click.IntRange(1, 64), metavar="N", help="Processes that decode; all cores unless said.")
+@_SCHEMA
+@_ROOT
+def profile(
+    source: str,
+    outs: tuple[str, ...],
+    against: str | None,
+    folder: str | None,
+    other_folder: str | None,
+    pictures: int,
+    examples: int,
+    workers: int | None,
+    schema: str | None,
+    root: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """The first look at SOURCE: counts, sizes, visibility, places, limbs, sharpness, examples; and how it differs from another set.
+
+    \b
+    posedata profile synthetic/quadruped -o profile.html
+    posedata profile ap10k/split1/train --against ap10k/split1/val -o profile.html -o profile.png
+    posedata profile person_keypoints_val2017.json --images val2017 --json
+    """
+    from .formats.anything import read
+    from .profiling.looking import profile as looked_at
+    from .profiling.looking import require_suffix
+
+    for out in outs:
+        require_suffix(out, (".html", ".htm", ".png", ".json"))
+    if other_folder and not against:
+        raise PoseError("posedata profile --against-images", "without --against it does nothing", "name the other set: --against SOURCE")
+    other = read(against, other_folder, schema, root) if against else None
+    made = looked_at(read(source, folder, schema, root), other, pictures=pictures, workers=workers, quiet=quiet or as_json)
+    for out in outs:
+        say(str(made.write(out, examples)), quiet or as_json)
+    emit(made.to_dict(), str(made), as_json)

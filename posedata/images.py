@@ -21,7 +21,19 @@ from .files import write_with
 from .schema import Schema
 from .tables import Images
 
-__all__ = ["contact_sheet", "decode_image", "draw_pose", "draw_schema", "fitting", "font", "image_path", "image_size", "open_image", "save_picture"]
+__all__ = [
+    "contact_sheet",
+    "decode_image",
+    "draw_pose",
+    "draw_schema",
+    "fitting",
+    "font",
+    "image_path",
+    "image_size",
+    "open_image",
+    "save_picture",
+    "small_example",
+]
 
 T = TypeVar("T")
 
@@ -191,7 +203,7 @@ def _sheet(ds: PoseDataset, groups: Sequence[tuple[str, NDArray[np.intp]]], colu
 
 def _paste_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, ds: PoseDataset, row: int, at: tuple[int, int], tile: int) -> None:
     try:
-        picture = _drawn(ds, row, tile)
+        picture = small_example(ds, row, tile)
     except FormatError as e:
         pen.rectangle((*at, at[0] + tile - 1, at[1] + tile - 1), fill=(236, 233, 226))
         pen.text((at[0] + 8, at[1] + tile // 2 - 6), e.seen[:34], fill=FAINT, font=font(11))
@@ -200,7 +212,7 @@ def _paste_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, ds: PoseDataset, r
     pen.text((at[0] + 2, at[1] + tile + 3), fitting(str(ds.images.file[row]) or f"image {ds.images.id[row]}", tile - 4, font(11)), fill=FAINT, font=font(11))
 
 
-def _drawn(ds: PoseDataset, row: int, tile: int) -> Image.Image:
+def small_example(ds: PoseDataset, row: int, tile: int) -> Image.Image:
     """One image with all its poses, its longer side `tile` pixels."""
     picture = open_image(ds.images, row)
     own = ds.instances.take(ds.instances.image == row)

@@ -195,7 +195,7 @@ def test_mark_groups_a_cluster_and_nobody_else(tmp_path: Path, scenes: list[Imag
     assert other[1] not in column
     assert found.mark(train.take_images([2, 1])).images.meta["duplicate"].tolist() == [column[2], column[1]]
     assert posedata.duplicates(train).mark(train).images.meta["duplicate"].tolist() == column, "the key stays when pictures are added after"
-    with pytest.raises(DataError, match="3 images were not looked at: 0.png, 1.png, 2.png; give this set"):
+    with pytest.raises(DataError, match=r"3 images were not looked at: 0\.png, 1\.png, 2\.png; give this set"):
         posedata.duplicates(train).mark(val)
 
 

@@ -24,7 +24,7 @@ ROOMS = {
     "PIL": {"posedata/images.py", "posedata/synthetic/build.py", "posedata/lookalikes/reading.py", "posedata/lookalikes/sheet.py"},
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {"posebench/plots.py"},
+    "matplotlib": {"posebench/plots.py", "posedata/profiling/plots.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
 }

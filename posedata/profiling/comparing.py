@@ -49,8 +49,8 @@ def _kinds(a: Mapping[str, Mapping[str, int]], b: Mapping[str, Mapping[str, int]
     for name in a:
         if name in b:
             n, m = sum(a[name].values()), sum(b[name].values())
-            for value in dict.fromkeys([*a[name], *b[name]]) if n and m else ():
-                rows.append(_share(f"share of {name} {value!r}", a[name].get(value, 0), n, b[name].get(value, 0), m))
+            known = dict.fromkeys([*a[name], *b[name]]) if n and m else {}
+            rows += [_share(f"share of {name} {value!r}", a[name].get(value, 0), n, b[name].get(value, 0), m) for value in known]
     return rows
 
 
@@ -61,17 +61,18 @@ def _points(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> lis
     for i, name in enumerate(a["keypoint"].tolist()):
         if name in there:
             j = there[name]
-            counts = [(t["seen"][p] + t["hidden"][p], t["instances"][p], t["hidden"][p]) for t, p in ((a, i), (b, j))]
-            (k, n, h), (l, m, g) = counts
+            n, m = int(a["instances"][i]), int(b["instances"][j])
+            hidden, hidden_there = int(a["hidden"][i]), int(b["hidden"][j])
+            labelled, labelled_there = int(a["seen"][i]) + hidden, int(b["seen"][j]) + hidden_there
             if n and m:
-                rows.append(_share(f"{name} labelled", int(k), int(n), int(l), int(m)))
-            if k and l:
-                rows.append(_share(f"{name} hidden, of labelled", int(h), int(k), int(g), int(l)))
+                rows.append(_share(f"{name} labelled", labelled, n, labelled_there, m))
+            if labelled and labelled_there:
+                rows.append(_share(f"{name} hidden, of labelled", hidden, labelled, hidden_there, labelled_there))
     return rows
 
 
-def _share(what: str, k: int, n: int, l: int, m: int) -> Row:
-    p, q = k / n, l / m
+def _share(what: str, here: int, n: int, there: int, m: int) -> Row:
+    p, q = here / n, there / m
     return _row(what, p, q, float(np.sqrt((p * (1 - p) + q * (1 - q)) / 2)), n, m)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..dataset import PoseDataset
 from ..errors import DataError, FormatError, brief, first_few, one_line
+from ..files import write_bytes
 from ..lookalikes.store import fingerprints
 from .comparing import differences
 from .measuring import cooccurrence, heatmaps, image_columns, instance_columns, keypoint_table, limb_angles, limb_table, summaries, tallies
@@ -97,12 +99,31 @@ class Profile:
 
         return write_sheet(self, path)
 
+    def to_json(self, path: str | Path) -> Path:
+        """All numbers."""
+        return write_bytes(path, json.dumps(self.to_dict(), ensure_ascii=False).encode())
+
+    def write(self, path: str | Path, examples: int = 24) -> Path:
+        """Page, sheet or numbers, by the suffix of the path."""
+        require_suffix(path, (".html", ".htm", ".png", ".json"))
+        suffix = Path(path).suffix.lower()
+        return self.to_png(path) if suffix == ".png" else self.to_json(path) if suffix == ".json" else self.to_html(path, examples)
+
     def __str__(self) -> str:
-        lines = [f"{one_line(brief(self.dataset.name, 80))}: {self.counts['instances']:,} instances on {self.counts['images']:,} images, {self.dataset.schema.name}"]
-        lines += [f"  {one_line(brief(name, 30)):<11} {first_few([f'{one_line(brief(v, 30))} {n:,}' for v, n in counts.items()], 6, ', ')}" for name, counts in self.values.items()]
+        lines = [
+            f"{one_line(brief(self.dataset.name, 80))}: {self.counts['instances']:,} instances on {self.counts['images']:,} images, {self.dataset.schema.name}"
+        ]
+        lines += [
+            f"  {one_line(brief(name, 30)):<11} {first_few([f'{one_line(brief(v, 30))} {n:,}' for v, n in counts.items()], 6, ', ')}"
+            for name, counts in self.values.items()
+        ]
         table = self.summary
         lines += [f"\n  {'':<20} {'n':>9} {'p5':>10} {'median':>10} {'p95':>10}"]
-        lines += [f"  {name:<20} {n:>9,} {a:>10.4g} {b:>10.4g} {c:>10.4g}" for name, n, a, b, c in zip(*(table[k] for k in ("column", "n", "p5", "median", "p95")), strict=True) if n]
+        lines += [
+            f"  {name:<20} {n:>9,} {a:>10.4g} {b:>10.4g} {c:>10.4g}"
+            for name, n, a, b, c in zip(*(table[k] for k in ("column", "n", "p5", "median", "p95")), strict=True)
+            if n
+        ]
         lines += self._point_lines()
         if self.unread:
             reasons = first_few([f"{one_line(brief(str(self.dataset.images.file[r]), 40))} ({why})" for r, why in self.unread.items()], 3)
@@ -116,16 +137,19 @@ class Profile:
         if not len(k["keypoint"]) or not k["instances"].any():
             return []
         rows = zip(k["keypoint"], k["instances"], k["labelled_share"], k["hidden_share"], strict=True)
-        return [f"\n  {'keypoint':<20} {'n':>9} {'labelled':>10} {'hidden':>10}", *(f"  {name:<20} {n:>9,} {_percent(a):>10} {_percent(b):>10}" for name, n, a, b in rows)]
+        return [
+            f"\n  {'keypoint':<20} {'n':>9} {'labelled':>10} {'hidden':>10}",
+            *(f"  {name:<20} {n:>9,} {_percent(a):>10} {_percent(b):>10}" for name, n, a, b in rows),
+        ]
 
     def _difference_lines(self, most: int = 12) -> list[str]:
         d = self.differences
         lines = [f"\n  largest differences from {one_line(brief(self.against.dataset.name, 60)) if self.against else ''} (standardised, 95 % interval)"]
-        for row in range(min(most, len(d["what"]))):
-            lines.append(
-                f"  {d['difference'][row]:+6.2f} [{d['low'][row]:+.2f}, {d['high'][row]:+.2f}]  {one_line(brief(d['what'][row], 60))}: "
-                f"{d['here'][row]:.4g} against {d['there'][row]:.4g}, n {d['n_here'][row]:,} and {d['n_there'][row]:,}"
-            )
+        lines += [
+            f"  {d['difference'][row]:+6.2f} [{d['low'][row]:+.2f}, {d['high'][row]:+.2f}]  {one_line(brief(d['what'][row], 60))}: "
+            f"{d['here'][row]:.4g} against {d['there'][row]:.4g}, n {d['n_here'][row]:,} and {d['n_there'][row]:,}"
+            for row in range(min(most, len(d["what"])))
+        ]
         return lines
 
     __repr__ = __str__
@@ -182,7 +206,9 @@ def _plain(values: NDArray[Any]) -> Any:
     """Lists that JSON can hold."""
     if values.dtype.kind != "f":
         return values.tolist()
-    return np.where(np.isfinite(values), values.round(6).astype(object), None).tolist()
+    plain = values.round(6).astype(object)
+    plain[~np.isfinite(values)] = None
+    return plain.tolist()
 
 
 def _percent(share: float) -> str:

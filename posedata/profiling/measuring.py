@@ -46,7 +46,13 @@ MEANINGS = {
 def image_columns(ds: PoseDataset) -> dict[str, NDArray[Any]]:
     """(I,) numbers of each image that need no picture; NaN where unknown."""
     width, height = _size(ds)
-    return {"width": width, "height": height, "aspect": width / height, "megapixels": width * height / 1e6, "instances": np.bincount(ds.instances.image, minlength=len(ds.images)).astype(float)}
+    return {
+        "width": width,
+        "height": height,
+        "aspect": width / height,
+        "megapixels": width * height / 1e6,
+        "instances": np.bincount(ds.instances.image, minlength=len(ds.images)).astype(float),
+    }
 
 
 def instance_columns(ds: PoseDataset) -> dict[str, NDArray[Any]]:
@@ -58,7 +64,7 @@ def instance_columns(ds: PoseDataset) -> dict[str, NDArray[Any]]:
     count = labelled.sum(1)
     area = np.where(np.isnan(own.area), w * h, own.area)
     with np.errstate(divide="ignore", invalid="ignore"):
-        columns = {
+        return {
             "pixels": np.sqrt(np.where(area > 0, area, np.nan)),
             "box_share": w * h / (width * height),
             "box_aspect": np.where(h > 0, w / h, np.nan),
@@ -70,7 +76,6 @@ def instance_columns(ds: PoseDataset) -> dict[str, NDArray[Any]]:
             "hidden_share": np.where(count > 0, (labelled & (own.keypoints[..., 2] == 1)).sum(1) / np.maximum(count, 1), np.nan),
             "others": np.bincount(own.image, minlength=len(ds.images))[own.image] - 1.0,
         }
-    return columns
 
 
 def _size(ds: PoseDataset) -> tuple[Floats, Floats]:
@@ -92,22 +97,27 @@ def _summary(values: Floats) -> list[float]:
     known = values[np.isfinite(values)]
     if not len(known):
         return [0.0, *[np.nan] * 9]
-    return [float(len(known)), float(known.mean()), float(known.std(ddof=1)) if len(known) > 1 else np.nan, *np.quantile(known, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist()]
+    return [
+        float(len(known)),
+        float(known.mean()),
+        float(known.std(ddof=1)) if len(known) > 1 else np.nan,
+        *np.quantile(known, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist(),
+    ]
 
 
 def keypoint_table(ds: PoseDataset) -> dict[str, NDArray[Any]]:
     """One row for each keypoint. Shares are of the instances whose source annotates it and that have any point."""
     own = ds.instances
     labelled, v = own.labelled, own.keypoints[..., 2]
-    asked = own.annotated & labelled.any(1)[:, None]
+    asked = own.annotated & labelled.any(1, keepdims=True)
     n = asked.sum(0)
     seen, hidden = (asked & (v == 2)).sum(0), (asked & (v == 1)).sum(0)
     outside = (asked & ds.outside & ~labelled).sum(0)
     within = _in_box(ds)
     with np.errstate(divide="ignore", invalid="ignore"):
         total = np.where(n > 0, n, np.nan)
-        known = np.isfinite(within[..., 0])
-        middle = np.where(known[..., None], within, 0).sum(0) / np.where(known.any(0), known.sum(0), np.nan)[:, None]
+        known = np.asarray(np.isfinite(within[..., 0]))
+        middle = np.nan_to_num(within).sum(0) / np.where(known.sum(0) > 0, known.sum(0), np.nan)[:, None]
     return {
         "keypoint": np.array([*ds.schema.names, None], object)[:-1], "instances": n, "seen": seen, "hidden": hidden, "outside": outside, "unlabelled": n - seen - hidden - outside,
         "labelled_share": (seen + hidden) / total, "hidden_share": hidden / np.where(seen + hidden > 0, seen + hidden, np.nan), "x_in_box": middle[:, 0], "y_in_box": middle[:, 1],
@@ -134,7 +144,7 @@ def heatmaps(ds: PoseDataset) -> NDArray[np.int64]:
     """(K, CELLS, CELLS) labelled points by place in their box and a margin around it."""
     k = len(ds.schema)
     places = (_in_box(ds) + MARGIN) / (1 + 2 * MARGIN) * CELLS
-    known = np.isfinite(places).all(-1) & (places >= 0).all(-1) & (places < CELLS).all(-1)
+    known = np.asarray(np.isfinite(places).all(-1) & (places >= 0).all(-1) & (places < CELLS).all(-1))
     point = np.broadcast_to(np.arange(k), known.shape)[known]
     column, row = places[known].astype(np.int64).T if known.any() else np.zeros((2, 0), np.int64)
     return np.bincount((point * CELLS + row) * CELLS + column, minlength=k * CELLS * CELLS).reshape(k, CELLS, CELLS)
@@ -150,7 +160,9 @@ def limb_table(ds: PoseDataset) -> dict[str, NDArray[Any]]:
     known = np.isfinite(angle)
     n = known.sum(0)
     mean = np.where(known, turned, 0).sum(0) / np.maximum(n, 1)
-    quantiles = np.array([[np.quantile(column[np.isfinite(column)], q) if np.isfinite(column).any() else np.nan for q in (0.05, 0.25, 0.5, 0.75, 0.95)] for column in length.T]).reshape(-1, 5)
+    quantiles = np.array(
+        [[np.quantile(column[np.isfinite(column)], q) if np.isfinite(column).any() else np.nan for q in (0.05, 0.25, 0.5, 0.75, 0.95)] for column in length.T]
+    ).reshape(-1, 5)
     return {
         "limb": np.array([*(f"{a} - {b}" for a, b in ds.schema.limbs), None], object)[:-1], "n": n,
         **{name: quantiles[:, place] for place, name in enumerate(("length_p5", "length_p25", "length_median", "length_p75", "length_p95"))},
@@ -180,7 +192,8 @@ def _limbs(ds: PoseDataset) -> tuple[Floats, Floats]:
 
 def tallies(ds: PoseDataset) -> dict[str, dict[str, int]]:
     """How often each value stands in columns of kinds: categories, and text columns of instances and images."""
-    found = {"category": dict.fromkeys((c.name for c in ds.categories), 0) | _tally(ds.category_names)}
+    found = {"category": _tally(ds.category_names)}
+    found["category"] |= {c.name: 0 for c in ds.categories if c.name not in found["category"]}
     for table, prefix in ((ds.instances, ""), (ds.images, "image ")):
         found |= {f"{prefix}{name}": _tally(values) for name, values in table.meta.items() if _is_kind(values, table)}
     return found
