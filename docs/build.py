@@ -20,8 +20,11 @@ from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
+from posedata.lookalikes.finding import LIMITS
+from posedata.lookalikes.found import KINDS as LIKENESSES
 from posedata.mapping import KINDS
 from posedata.predictions import HEADER_FIELDS
+from posedata.profiling.measuring import MEANINGS
 from posedata.schema import SIGMA_SOURCES, Schema
 from posedata.schemas import SCHEMAS
 
@@ -50,6 +53,8 @@ def pages() -> dict[str, dict[str, str]]:
             "rescores": table({name: text for name, (text, _) in RESCORES.items()}),
             "ties": table(dict(TIES)),
         },
+        "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
+        "profile.md": {"columns": table(MEANINGS)},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }

@@ -25,7 +25,7 @@ FLATTEST = 3.0
 """Grey levels of deviation; below, a picture shows nothing to compare."""
 _REACH = 13
 """Frequencies looked at along a side; the lowest `BITS` of them make the hash."""
-_BLOCK = 4096
+_BLOCK = 512
 
 TURNS = {
     "same": (False, False, False),

@@ -27,7 +27,7 @@ _STYLE = """
 body { margin: 0 auto; padding: 1rem; max-width: 1560px; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: .2rem 0; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
 p, figcaption, .note { color: var(--faint); margin: .2rem 0; overflow-wrap: anywhere; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 410px), 1fr)); align-items: start; }
+.grid { columns: 410px; column-gap: 1rem; } .grid figure { break-inside: avoid; margin-bottom: 1rem; }
 figure { margin: 0; padding: .8rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
 figure h3 { margin: 0 0 .3rem; font-size: 1rem; overflow-wrap: anywhere; } figcaption { font-size: .85rem; }
 figure svg { width: 100%; height: auto; color: var(--ink); display: block; }

@@ -118,7 +118,7 @@ def _numbers(values: Any, title: str, meaning: str, of: str, marks: Sequence[flo
 
     return Panel(
         title,
-        f"{meaning}: median {np.median(known):.3g}, half between {np.quantile(known, 0.25):.3g} and {np.quantile(known, 0.75):.3g}, {len(known):,} {of}.",
+        f"{meaning}: median {_short(np.median(known))}, half between {_short(np.quantile(known, 0.25))} and {_short(np.quantile(known, 0.75))}, {len(known):,} {of}.",
         2.2,
         0.65,
         draw,
@@ -147,13 +147,25 @@ def _bars(name: str, counts: dict[str, int] | Any) -> Panel | None:
 
     total = max(1, values.sum())
     most = f"{labels[0]!r} {values[0] / total:.0%}" if len(rows) else ""
-    return Panel(_label(name, 40), f"{len(counts):,} values over {total:,}; most often {most}.", 0.19 * len(rows) + 0.5, _margin(labels), draw, bottom=0.35)
+    return Panel(
+        _label(name, 40),
+        f"{len(counts):,} value{'s' * (len(counts) != 1)} over {total:,}; most often {most}.",
+        0.19 * len(rows) + 0.5,
+        _margin(labels),
+        draw,
+        bottom=0.35,
+    )
 
 
 def _label(text: str, width: int = 26) -> str:
     """A name as a figure can hold it."""
     plain = one_line(str(text))
     return (plain if len(plain) <= width else f"{plain[: width - 8]}...{plain[-5:]}") or "(empty)"
+
+
+def _short(value: float) -> str:
+    """Three figures, and no power of ten."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _margin(labels: Sequence[str]) -> float:
@@ -205,7 +217,7 @@ def _together(p: Profile) -> Panel | None:
     if not np.isfinite(off).any():
         return None
     row, column = np.unravel_index(np.nanargmin(off), off.shape)
-    alt = f"Where the row's point is labelled, how often the column's is too. Least: {labels[column]} given {labels[row]} ({off[row, column]:.0%})."
+    alt = f"Where the row's point is labelled, how often the column's is too: full blue always, blank never. Least: {labels[column]} given {labels[row]} ({off[row, column]:.0%})."
     margin = _margin(labels) * min(1, 18 / len(labels))
     return Panel("keypoints labelled together", alt, WIDTH - 0.1 + 0.2, margin, draw, bottom=margin)
 
