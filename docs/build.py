@@ -22,20 +22,23 @@ from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
 from posedata.formats.results_npz import ALIASES
 from posedata.images import draw_schema, save_picture
+from posedata.lookalikes.finding import LIMITS
+from posedata.lookalikes.found import KINDS as LIKENESSES
 from posedata.mapping import KINDS
 from posedata.merging.copies import POLICIES
 from posedata.merging.losses import CHANGED, LOST
 from posedata.merging.points import SIGMA_RULES
 from posedata.predictions import HEADER_FIELDS
+from posedata.profiling.measuring import MEANINGS
 from posedata.schema import SIGMA_SOURCES, Schema
 from posedata.schemas import SCHEMAS
+from posedata.splitting.assign import RULES as SPLIT_RULES
+from posedata.splitting.units import KEYS, OF
 from posedata.validation.findings import SEVERITIES
 from posedata.validation.fixes import FIXES
 from posedata.validation.rules import RULES, TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
-from posedata.splitting.assign import RULES as SPLIT_RULES
-from posedata.splitting.units import KEYS, OF
 
 DOCS = Path(__file__).parent
 
@@ -77,6 +80,8 @@ def pages() -> dict[str, dict[str, str]]:
             "changed": table(CHANGED),
         },
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
+        "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
+        "profile.md": {"columns": table(MEANINGS)},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from .formats.coco import read_coco
     from .formats.results import read_predictions
     from .joining import concat
+    from .lookalikes.finding import duplicates
+    from .lookalikes.found import Duplicates
     from .mapping import Mapping, mapping_between, read_mapping
     from .merging.join import join
     from .merging.losses import Loss, Losses
     from .merging.merge import merge
     from .predictions import Collector, Predictions
+    from .profiling.looking import Profile, profile
     from .schema import Keypoint, Schema
     from .schemas import SCHEMAS, load_schema
     from .splitting.manifest import Manifest, read_manifest
@@ -46,11 +49,14 @@ _HOME = {
     "formats.arrow": ("from_hf", "read_parquet"),
     "formats.coco": ("read_coco",),
     "formats.results": ("read_predictions",),
+    "lookalikes.finding": ("duplicates",),
+    "lookalikes.found": ("Duplicates",),
     "mapping": ("Mapping", "mapping_between", "read_mapping"),
     "merging.join": ("join",),
     "merging.losses": ("Loss", "Losses"),
     "merging.merge": ("merge",),
     "predictions": ("Collector", "Predictions"),
+    "profiling.looking": ("Profile", "profile"),
     "schema": ("Keypoint", "Schema"),
     "schemas": ("SCHEMAS", "load_schema"),
     "splitting.manifest": ("Manifest", "read_manifest"),

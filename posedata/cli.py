@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from . import cli_validate
-from . import cli_merge
+from . import cli_duplicates, cli_merge, cli_validate
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -193,6 +192,9 @@ def _write(ds: PoseDataset, out: Path, embed: bool) -> Path:
 
 def _plain(ds: PoseDataset) -> dict[str, int]:
     return {key.replace(" ", "_"): value for key, value in ds.counts().items()}
+
+
+cli_duplicates.add(app)
 
 
 def main() -> None:

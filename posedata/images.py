@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
 from .dataset import PoseDataset
 from .errors import DataError, FormatError, brief, did_you_mean
@@ -20,7 +21,20 @@ from .files import write_with
 from .schema import Schema
 from .tables import Images
 
-__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "image_size", "look_at", "open_image", "save_picture"]
+__all__ = [
+    "contact_sheet",
+    "decode_image",
+    "draw_pose",
+    "draw_schema",
+    "fitting",
+    "font",
+    "image_path",
+    "image_size",
+    "look_at",
+    "open_image",
+    "save_picture",
+    "small_example",
+]
 
 T = TypeVar("T")
 
@@ -66,14 +80,20 @@ def look_at(path: str | Path) -> tuple[int, int, int]:
     return _opened(Path(path), take)
 
 
-def _opened(path: Path, take: Callable[[Image.Image], T]) -> T:
+def decode_image(data: bytes, path: Path) -> Image.Image:
+    """The picture in the bytes of a file, as RGB."""
+    return _opened(path, lambda picture: picture.convert("RGB"), data)
+
+
+def _opened(path: Path, take: Callable[[Image.Image], T], data: bytes | None = None) -> T:
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=_formats()) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path if data is None else io.BytesIO(data), formats=_formats()) as picture:
             return take(picture)
     except FileNotFoundError:
         raise FormatError(brief(str(path), 200), "no such picture", "check images=FOLDER (or --images FOLDER)") from None
     except Exception as e:  # a broken picture fails in a dozen ways: struct.error, IndexError, EOFError, DecompressionBombError, ...
-        raise FormatError(brief(str(path), 200), f"cannot be decoded ({brief(str(e), 80)})", "replace the file or drop its image") from None
+        why = "no kind of picture we know" if data is not None and isinstance(e, UnidentifiedImageError) else brief(str(e), 80)
+        raise FormatError(brief(str(path), 200), f"cannot be decoded ({why})", "replace the file or drop its image") from None
 
 
 def save_picture(picture: Image.Image, path: str | Path) -> Path:
@@ -175,17 +195,17 @@ def _sheet(ds: PoseDataset, groups: Sequence[tuple[str, NDArray[np.intp]]], colu
     heights = [(26 if label else 0) + math.ceil(len(rows) / columns) * (tile + foot + gap) for label, rows in groups]
     sheet = Image.new("RGB", (max(columns * (tile + gap) + gap, 640), head + sum(heights) + gap), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((gap + 2, 8), brief(ds.name, 80), fill=INK, font=_font(18))
+    pen.text((gap + 2, 8), brief(ds.name, 80), fill=INK, font=font(18))
     pen.text(
         (gap + 2, 31),
         f"{len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}; left warm, right cool, hidden points hollow",
         fill=FAINT,
-        font=_font(12),
+        font=font(12),
     )
     y = head
     for (label, rows), height in zip(groups, heights, strict=True):
         if label:
-            pen.text((gap + 2, y + 4), label, fill=INK, font=_font(15))
+            pen.text((gap + 2, y + 4), label, fill=INK, font=font(15))
         top = y + (26 if label else 0)
         for place, row in enumerate(rows.tolist()):
             at = (gap + place % columns * (tile + gap), top + place // columns * (tile + foot + gap))
@@ -196,16 +216,16 @@ def _sheet(ds: PoseDataset, groups: Sequence[tuple[str, NDArray[np.intp]]], colu
 
 def _paste_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, ds: PoseDataset, row: int, at: tuple[int, int], tile: int) -> None:
     try:
-        picture = _drawn(ds, row, tile)
+        picture = small_example(ds, row, tile)
     except FormatError as e:
         pen.rectangle((*at, at[0] + tile - 1, at[1] + tile - 1), fill=(236, 233, 226))
-        pen.text((at[0] + 8, at[1] + tile // 2 - 6), e.seen[:34], fill=FAINT, font=_font(11))
+        pen.text((at[0] + 8, at[1] + tile // 2 - 6), e.seen[:34], fill=FAINT, font=font(11))
     else:
         sheet.paste(picture, (at[0] + (tile - picture.width) // 2, at[1] + (tile - picture.height) // 2))
-    pen.text((at[0] + 2, at[1] + tile + 3), _fitting(str(ds.images.file[row]) or f"image {ds.images.id[row]}", tile - 4, _font(11)), fill=FAINT, font=_font(11))
+    pen.text((at[0] + 2, at[1] + tile + 3), fitting(str(ds.images.file[row]) or f"image {ds.images.id[row]}", tile - 4, font(11)), fill=FAINT, font=font(11))
 
 
-def _drawn(ds: PoseDataset, row: int, tile: int) -> Image.Image:
+def small_example(ds: PoseDataset, row: int, tile: int) -> Image.Image:
     """One image with all its poses, its longer side `tile` pixels."""
     picture = open_image(ds.images, row)
     own = ds.instances.take(ds.instances.image == row)
@@ -217,16 +237,17 @@ def _drawn(ds: PoseDataset, row: int, tile: int) -> Image.Image:
     return draw_pose(small, ds.schema, points, own.labelled & ~ds.take(ds.instances.image == row).outside, width=1.6)
 
 
-def _fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    if font.getlength(text) <= width:
+def fitting(text: str, width: float, letters: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The text, cut where it would be wider."""
+    if letters.getlength(text) <= width:
         return text
-    while text and font.getlength(text + "...") > width:
+    while text and letters.getlength(text + "...") > width:
         text = text[:-1]
     return text + "..."
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """matplotlib's DejaVu, found without importing it: file names of the wild are not all Latin."""
     home = find_spec("matplotlib")
     for folder in (home.submodule_search_locations or []) if home else []:
@@ -255,14 +276,14 @@ def draw_schema(schema: Schema, width: int = 860) -> Image.Image:
     xy = (xy - low - span / 2) * scale + box.mean(0)
     sheet = Image.new("RGB", (width * _SMOOTH, height * _SMOOTH), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((16 * _SMOOTH, 10 * _SMOOTH), schema.name, fill=INK, font=_font(19 * _SMOOTH))
+    pen.text((16 * _SMOOTH, 10 * _SMOOTH), schema.name, fill=INK, font=font(19 * _SMOOTH))
     subtitle = f"{len(schema)} keypoints, {schema.sigma_note()}"
-    pen.text((16 * _SMOOTH, 34 * _SMOOTH), _fitting(subtitle, (width - 32) * _SMOOTH, _font(12 * _SMOOTH)), fill=FAINT, font=_font(12 * _SMOOTH))
+    pen.text((16 * _SMOOTH, 34 * _SMOOTH), fitting(subtitle, (width - 32) * _SMOOTH, font(12 * _SMOOTH)), fill=FAINT, font=font(12 * _SMOOTH))
     for rows, left in zip(sides, (True, False), strict=True):
         _label_margin(pen, schema, xy, rows, left, width, figure)
     for i, line in enumerate(meanings):
         pen.text(
-            (16 * _SMOOTH, (figure + 4 + i * 17) * _SMOOTH), _fitting(line, (width - 32) * _SMOOTH, _font(11 * _SMOOTH)), fill=FAINT, font=_font(11 * _SMOOTH)
+            (16 * _SMOOTH, (figure + 4 + i * 17) * _SMOOTH), fitting(line, (width - 32) * _SMOOTH, font(11 * _SMOOTH)), fill=FAINT, font=font(11 * _SMOOTH)
         )
     _draw_one(pen, schema, xy * _SMOOTH, np.full(len(schema), 2.0), np.ones(len(schema), bool), point_colours(schema), 3.0 * _SMOOTH)
     return sheet.resize((width, height), Image.Resampling.LANCZOS)
@@ -293,15 +314,15 @@ def _margins(xy: NDArray[np.float64]) -> tuple[list[int], list[int]]:
 
 
 def _label_margin(pen: ImageDraw.ImageDraw, schema: Schema, xy: NDArray[np.float64], rows: Sequence[int], left: bool, width: int, height: int) -> None:
-    font, colours = _font(12 * _SMOOTH), point_colours(schema)
+    letters, colours = font(12 * _SMOOTH), point_colours(schema)
     wanted = np.array([xy[r, 1] for r in rows])
     for row, y in zip(rows, _spread(wanted, 20, 70, height - 20), strict=True):
         k = schema.keypoints[row]
         text = f"{row}  {k.name}   {k.sigma:.3f}".replace("0.", ".")
-        x = 16 * _SMOOTH if left else width * _SMOOTH - 16 * _SMOOTH - font.getlength(text)
-        edge = x + font.getlength(text) + 5 * _SMOOTH if left else x - 5 * _SMOOTH
+        x = 16 * _SMOOTH if left else width * _SMOOTH - 16 * _SMOOTH - letters.getlength(text)
+        edge = x + letters.getlength(text) + 5 * _SMOOTH if left else x - 5 * _SMOOTH
         pen.line((edge, y * _SMOOTH, *(xy[row] * _SMOOTH)), fill=(214, 211, 203), width=_SMOOTH)
-        pen.text((x, (y - 8) * _SMOOTH), text, fill=tuple(int(c * 0.62) for c in colours[row]), font=font)
+        pen.text((x, (y - 8) * _SMOOTH), text, fill=tuple(int(c * 0.62) for c in colours[row]), font=letters)
 
 
 def _spread(wanted: NDArray[np.float64], gap: float, low: float, high: float) -> list[float]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..dataset import PoseDataset
+from ..files import write_with
 
-__all__ = ["frame_of", "to_pandas"]
+__all__ = ["frame", "frame_of", "to_pandas", "write_frame"]
 
 
 def to_pandas(ds: PoseDataset) -> pd.DataFrame:
@@ -39,3 +41,14 @@ def to_pandas(ds: PoseDataset) -> pd.DataFrame:
 def frame_of(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """A table of plain columns."""
     return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in columns.items()})
+
+
+def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of columns by name."""
+    return pd.DataFrame(dict(columns))
+
+
+def write_frame(table: pd.DataFrame, path: str | Path) -> Path:
+    """The table as CSV or Parquet, by its suffix; whole or not at all."""
+    write = table.to_parquet if Path(path).suffix == ".parquet" else table.to_csv
+    return write_with(path, lambda temporary: write(temporary, index=False))
