@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .cli_sigmas import add as add_sigmas
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -187,6 +188,9 @@ def _write(ds: PoseDataset, out: Path, embed: bool) -> Path:
 
 def _plain(ds: PoseDataset) -> dict[str, int]:
     return {key.replace(" ", "_"): value for key, value in ds.counts().items()}
+
+
+add_sigmas(app)
 
 
 def main() -> None:

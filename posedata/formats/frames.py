@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from ..dataset import PoseDataset
 
-__all__ = ["to_pandas"]
+__all__ = ["table_frame", "to_pandas"]
 
 
 def to_pandas(ds: PoseDataset) -> pd.DataFrame:
@@ -31,3 +34,8 @@ def to_pandas(ds: PoseDataset) -> pd.DataFrame:
     points[~own.annotated] = float("nan")
     names = pd.Index([f"{name}.{axis}" for name in ds.schema.names for axis in "xyv"])
     return pd.concat([pd.DataFrame(columns), pd.DataFrame(points.reshape(len(ds), len(names)), columns=names)], axis=1)
+
+
+def table_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of columns."""
+    return pd.DataFrame({name: list(values) if isinstance(values, list) else values for name, values in columns.items()})
