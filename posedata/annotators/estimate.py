@@ -96,7 +96,7 @@ class SigmaEstimate:
             chosen,
             "measured" if self.kind == "repeats" else "assumed",
             asymmetry=self.schema.asymmetry or ("each side is estimated for itself" if unequal else ""),
-            source=f"{self.schema.source}; sigmas {said}" if self.schema.source else said,
+            source=f"sigmas {said}; the points of {self.schema.name}" + (f" ({self.schema.source})" if self.schema.source else ""),
         )
 
     def __str__(self) -> str:

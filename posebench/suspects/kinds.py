@@ -1,0 +1,216 @@
+"""Kinds of label errors, and how strongly each is suspected of every pose that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from posedata.similarity import keypoint_similarity
+
+from ..errors.labels import same_image
+from .evidence import BINS, Evidence, bins_of, share_in_bins, similarity_to
+
+__all__ = ["FOUND", "KINDS", "Suspicion", "missing_instances"]
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+
+KINDS: Mapping[str, str] = {
+    "displaced": "a label lies where the model, sure of another place, does not see it",
+    "exchange": "left and right are exchanged: of a pair, a limb, or the whole body; or one side is labelled on the other",
+    "neighbour": "a point is exchanged with that of another body",
+    "wrong_instance": "a point is labelled on another body",
+    "missing_keypoint": "a point is not labelled, though its source knows it and the model is sure of it",
+    "surplus_keypoint": "a point is labelled where the model finds none",
+    "missing_instance": "the model is sure of a body that no annotation covers",
+    "shape": "a point lies where the rest of its pose does not expect it, by the set's own shapes; needs no model",
+}
+"""In the order in which equals are named."""
+
+_FITS = 0.5
+"""Similarity from which a label lies on a place."""
+_EXPLAINED = np.log(2)
+"""What an explanation adds to the doubt it explains: it halves what chance is left."""
+_REST = 0.5
+"""What further pairs add to the first: models that exchange one side of a body often exchange all of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Suspicion:
+    """One kind: of each of P poses -log of the chance that the label is right and the model errs, which points, and whose."""
+
+    value: Floats
+    """(P,) 0 where nothing is suspected."""
+    points: Bools
+    """(P, K)"""
+    other: Rows
+    """(P,) row of the truth that a point was exchanged with, or lies on; -1 for none."""
+
+
+def _plain(value: Floats, points: Bools) -> Suspicion:
+    return Suspicion(value, points, np.full(len(value), -1))
+
+
+def displaced(e: Evidence) -> Suspicion:
+    """The most doubtful point, and those nearly as doubtful."""
+    worst = e.doubt.max(1, initial=0)
+    return _plain(worst, (e.doubt > 0) & (e.doubt >= 0.7 * worst[:, None]))
+
+
+def exchange(e: Evidence) -> Suspicion:
+    """Pairs that fit crossed and not as they are; or a side that lies on the other, which is labelled right or not at all."""
+    mirror = e.mirror
+    paired = mirror != np.arange(len(mirror))
+    both = e.known & e.said & paired
+    crossed = np.where(both, similarity_to(e, np.arange(len(e.truth)), e.found[:, mirror]), 0.0)
+    whole = both & both[:, mirror]
+    gain = np.where(whole, np.clip((crossed + crossed[:, mirror] - e.own - e.own[:, mirror]) / 2, 0, 1), 0.0)
+    surprise = gain * (e.doubt + e.doubt[:, mirror])
+    first = surprise.max(1, initial=0)
+    # each pair stands in two columns
+    value = first + _REST * (surprise.sum(1) / 2 - first)
+    alone = both & (crossed >= _FITS) & ~(gain > 0) & ((e.own[:, mirror] >= _FITS) | ~e.known[:, mirror])
+    single = np.where(alone, np.clip(crossed - e.own, 0, 1) * (e.doubt + _EXPLAINED), 0.0)
+    one = single.max(1, initial=0)
+    pairwise = value >= one
+    points = np.where(pairwise[:, None], gain > _FITS, (single > 0) & (single >= one[:, None]))
+    return _plain(np.maximum(value, one), points)
+
+
+def neighbour(e: Evidence) -> Suspicion:
+    """Points of two bodies that fit crossed and not as they are."""
+    pose, other, seat = _beside(e)
+    theirs = similarity_to(e, pose, e.found[seat])
+    ours = similarity_to(e, seat, e.found[pose])
+    both = e.known[pose] & e.known[seat] & e.said[pose] & e.said[seat]
+    gain = np.where(both, np.clip((theirs + ours - e.own[pose] - e.own[seat]) / 2, 0, 1), 0.0)
+    surprise = gain * (e.doubt[pose] + e.doubt[seat])
+    return _strongest(e, pose, other, surprise, surprise.max(1, initial=0), gain > _FITS)
+
+
+def wrong_instance(e: Evidence) -> Suspicion:
+    """A label on the same or the mirror point of another body, which the model finds there, while it finds this one elsewhere."""
+    pose, other, seat = _beside(e)
+    there = np.maximum(similarity_to(e, pose, e.found[seat]), similarity_to(e, pose, e.found[seat][:, e.mirror]))
+    on = np.maximum(there, _labels_near(e, pose, seat))
+    fits = e.known[pose] & e.said[pose] & (on >= _FITS)
+    surprise = np.where(fits, np.clip(on - e.own[pose], 0, 1) * (e.doubt[pose] + _EXPLAINED), 0.0)
+    most = surprise.max(1, initial=0)
+    return _strongest(e, pose, other, surprise, most, (surprise > 0) & (surprise >= most[:, None]))
+
+
+def _labels_near(e: Evidence, pose: Rows, seat: Rows) -> Floats:
+    """(Q, K) similarity of labels to the same label of another body, where the model finds that one there."""
+    near = similarity_to(e, pose, e.label[seat])
+    return np.where(e.own[seat] >= _FITS, near, 0.0)
+
+
+def _beside(e: Evidence) -> tuple[Rows, Rows, Rows]:
+    """(Q,) poses, rows of the other truths of their images that were found too, and the poses of those."""
+    place = np.full(len(e.problem.area), -1)
+    place[e.truth] = np.arange(len(e.truth))
+    pose, other = same_image(e.problem, e.truth)
+    kept = (other != e.truth[pose]) & (place[other] >= 0) & (e.problem.category[other] == e.problem.category[e.truth[pose]])
+    return pose[kept], other[kept], place[other[kept]]
+
+
+def _strongest(e: Evidence, pose: Rows, other: Rows, surprise: Floats, value: Floats, points: Bools) -> Suspicion:
+    """Of each pose's neighbours the one that is suspected most."""
+    n, k = e.known.shape
+    best, whose, which = np.zeros(n), np.full(n, -1), np.zeros((n, k), bool)
+    order = np.argsort(value, kind="stable")  # the last one written is the strongest
+    best[pose[order]], whose[pose[order]], which[pose[order]] = value[order], other[order], points[order]
+    whose[best <= 0] = -1
+    return Suspicion(best, which & (best > 0)[:, None], whose)
+
+
+def missing_keypoint(e: Evidence) -> Suspicion:
+    """Points without a label, that are not known to lie outside the frame, as sure as points that are mostly labelled."""
+    problem, ds = e.problem, e.problem.truth
+    could = ds.instances.annotated[e.truth] & ~ds.outside[e.truth] & e.said & _inside(e)
+    bins = bins_of(e.confidence, could)
+    bare = could & ~e.known
+    share = share_in_bins(bins, could, bare)
+    assert problem is not None
+    doubt = np.where(bare, -np.log(share[bins]), 0.0)
+    most = doubt.max(1, initial=0)
+    return _plain(most, (doubt > 0) & (doubt >= 0.9 * most[:, None]))
+
+
+def _inside(e: Evidence) -> Bools:
+    """(P, K) predicted points in their frame; all where its size is unknown."""
+    images = e.problem.truth.images
+    row = e.problem.image[e.truth]
+    size = np.stack([images.width[row], images.height[row]], -1)[:, None]
+    with np.errstate(invalid="ignore"):
+        within = ((e.found >= -0.5) & (e.found <= size - 0.5)).all(-1)
+    return np.asarray(within | ~(size > 0).all(-1), bool)
+
+
+def surplus_keypoint(e: Evidence) -> Suspicion:
+    """Labelled points that the model leaves out, or is less sure of than of nearly all points with that v."""
+    v = e.problem.points[e.truth][..., 2]
+    share = np.ones(v.shape)
+    for value in (1, 2):
+        mine = e.known & (v == value)
+        ordered = np.sort(e.confidence[mine])
+        share[mine] = (np.searchsorted(ordered, e.confidence[mine], side="right") + 0.5) / (len(ordered) + 1)
+    doubt = np.where(e.known, -np.log(np.minimum(share, 1)) * (1 - e.own), 0.0)
+    most = doubt.max(1, initial=0)
+    return _plain(most, (doubt > 0) & (doubt >= 0.9 * most[:, None]))
+
+
+FOUND: Mapping[str, Callable[[Evidence], Suspicion]] = {
+    "displaced": displaced,
+    "exchange": exchange,
+    "neighbour": neighbour,
+    "wrong_instance": wrong_instance,
+    "missing_keypoint": missing_keypoint,
+    "surplus_keypoint": surplus_keypoint,
+}
+"""Kinds told by a pose and its prediction."""
+
+
+def missing_instances(e: Evidence) -> tuple[Rows, Floats]:
+    """Predictions, by place in the problem, that are like no truth, and how strongly each speaks for an annotation that is missing."""
+    problem, n = e.problem, len(e.problem.rows)
+    free = e.matches.dense()[0] < 0
+    nearest = np.zeros(n)
+    np.maximum.at(nearest, e.pairs.pred, e.similarity)
+    free &= (nearest < _LIKE) & ~_covered(e)
+    bins = bins_of(problem.pred_score, np.ones(n, bool))
+    share = share_in_bins(bins, np.ones(n, bool), free)
+    rows = np.flatnonzero(free)
+    return rows, -np.log(share[bins[rows]]) * (1 - nearest[rows])
+
+
+_LIKE = 0.3
+"""Similarity from which a second prediction is one of the same body."""
+
+
+def _covered(e: Evidence) -> Bools:
+    """(M,) predictions half of whose points lie in the box of a truth that says too little to be compared: a crowd, or no labelled point."""
+    problem, own = e.problem, e.problem.truth.instances
+    mute = np.flatnonzero((problem.ignored | ~problem.labelled.any(1)) & (own.bbox[:, 2] > 0))
+    covered = np.zeros(len(problem.rows), bool)
+    if not len(mute):
+        return covered
+    order = np.argsort(problem.image[mute], kind="stable")
+    mute = mute[order]
+    first, last = (np.searchsorted(problem.image[mute], problem.pred_image, side=side) for side in ("left", "right"))
+    count = last - first
+    pred = np.repeat(np.arange(len(count)), count)
+    within = np.arange(len(pred)) - np.repeat(np.cumsum(count) - count, count)
+    box = own.bbox[mute[np.repeat(first, count) + within]]
+    xy = problem.pred.keypoints[problem.rows[pred]][..., :2] + 0.5
+    inside = ((xy >= box[:, None, :2]) & (xy <= box[:, None, :2] + box[:, None, 2:])).all(-1)
+    there = np.maximum((~np.isnan(xy[..., 0])).sum(1), 1)
+    covered[pred[inside.sum(1) >= 0.5 * there]] = True
+    return covered
+
+
+assert set(FOUND) < set(KINDS) and BINS and keypoint_similarity
