@@ -14,7 +14,7 @@ from posedata.errors import PoseError, did_you_mean, first_few
 
 from .errors.labels import Rules
 from .suspects.evidence import Evidence, evidence_of
-from .suspects.kinds import FOUND, KINDS, Suspicion, missing_instances
+from .suspects.kinds import KINDS, Suspicion, missing_instances, suspicions
 from .suspects.shape import shape_outliers
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-_SHAPE = 0.25
+_SHAPE = 0.1
 """What the set's own shapes add to the rank beside a model's word; alone they rank the poses that no prediction found."""
 
 
@@ -164,7 +164,8 @@ def _suspects(ev: Evaluation, images: Bools, rules: Rules) -> Suspects:
     """All rows of one fold."""
     if not len(ev.truth.schema):
         raise PoseError(ev.truth.name, "a schema without keypoints", "there are no labels to doubt")
-    e = evidence_of(ev.workings, rules)
+    shares = shape_outliers(ev.truth)
+    e = evidence_of(ev.workings, rules, shares)
     problem, own = e.problem, ev.truth.instances
     annotations = np.flatnonzero(~own.crowd & problem.labelled.any(1) & images[own.image])
     extra, missing = missing_instances(e)
@@ -175,13 +176,13 @@ def _suspects(ev: Evaluation, images: Bools, rules: Rules) -> Suspects:
     doubt = {kind: np.zeros(n) for kind in KINDS}
     points = {kind: np.zeros((n, k), bool) for kind in KINDS}
     other = np.full(n, -1)
-    found = {kind: tell(e) for kind, tell in FOUND.items()}
+    found = suspicions(e)
     for kind, s in found.items():
         doubt[kind][at], points[kind][at] = s.value, s.points
     other[at] = _others(found)
     doubt["missing_instance"][len(annotations) :] = missing
-    shares = shape_outliers(ev.truth)[annotations]
-    doubt["shape"][: len(annotations)] = -np.log(shares.min(1, initial=1))
+    shares = shares[annotations]
+    doubt["shape"][: len(annotations)] = np.maximum(-np.log(shares.min(1, initial=1) * np.maximum(own.labelled[annotations].sum(1), 1)), 0)
     points["shape"][: len(annotations)] = (shares < 1) & (shares <= shares.min(1, keepdims=True, initial=1))
     pred = np.full(n, -1)
     pred[at] = problem.rows[e.labelled.pred]

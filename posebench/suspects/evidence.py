@@ -54,6 +54,8 @@ class Evidence:
     """(P, K) similarity of label and prediction."""
     doubt: Floats
     """(P, K) -log of the share of points, of this confidence, that lie as far from their label; 0 where one is missing."""
+    odd: Floats
+    """(P, K) -log of the share of labels that lie as far from where the rest of their pose expects them."""
 
     @property
     def area(self) -> Floats:
@@ -68,8 +70,8 @@ class Evidence:
         return self.problem.truth.schema.mirror
 
 
-def evidence_of(workings: Workings, rules: Rules) -> Evidence:
-    """Poses matched so that a label whose sides are exchanged is found too, and what each point says."""
+def evidence_of(workings: Workings, rules: Rules, shares: Floats) -> Evidence:
+    """Poses matched so that a label whose sides are exchanged is found too, and what each point says; `shares` (N, K) are of the shape."""
     problem = workings.problem()
     pairs, similarity = _either_way(problem, workings.pairs())
     matches = match(problem, Pairs(pred=pairs.pred, truth=pairs.truth, oks=similarity), (MATCHED_AT,))
@@ -83,6 +85,7 @@ def evidence_of(workings: Workings, rules: Rules) -> Evidence:
     return Evidence(
         problem=problem, matches=matches, similarity=similarity, pairs=pairs, labelled=labelled, truth=truth, known=known, said=said, label=label, found=found,
         confidence=confidence, own=labelled.own, doubt=_doubt(labelled, known & said, confidence),
+        odd=-np.log(shares[truth]),
     )  # fmt: skip
 
 
@@ -109,7 +112,7 @@ def _doubt(labelled: Labelled, both: Bools, confidence: Floats) -> Floats:
         mine = both & (code == CODE[kind])
         share[mine] = share_in_bins(bins, both, mine)[bins[mine]]
     odd = both & ~usual
-    share[odd] = tail_in_bins(bins[odd], 1 - own[odd], np.bincount(bins[both], minlength=BINS))
+    share[odd] = tail_in_bins(bins[odd], -np.log(np.maximum(own[odd], 1e-300)), np.bincount(bins[both], minlength=BINS))
     # the farthest of many good points is rare too, and no reason to doubt it
     return np.where(both, -np.log(share) * (1 - own), 0.0)
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posedata.similarity import keypoint_similarity
-
 from ..errors.labels import same_image
-from .evidence import BINS, Evidence, bins_of, share_in_bins, similarity_to
+from .evidence import Evidence, bins_of, share_in_bins, similarity_to
 
-__all__ = ["FOUND", "KINDS", "Suspicion", "missing_instances"]
+__all__ = ["FOUND", "KINDS", "Suspicion", "missing_instances", "suspicions"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -35,6 +33,8 @@ _FITS = 0.5
 """Similarity from which a label lies on a place."""
 _EXPLAINED = np.log(2)
 """What an explanation adds to the doubt it explains: it halves what chance is left."""
+_ODD = 0.4
+"""What the set's own shapes add to a model's word."""
 _REST = 0.5
 """What further pairs add to the first: models that exchange one side of a body often exchange all of it."""
 
@@ -55,10 +55,16 @@ def _plain(value: Floats, points: Bools) -> Suspicion:
     return Suspicion(value, points, np.full(len(value), -1))
 
 
-def displaced(e: Evidence) -> Suspicion:
-    """The most doubtful point, and those nearly as doubtful."""
-    worst = e.doubt.max(1, initial=0)
-    return _plain(worst, (e.doubt > 0) & (e.doubt >= 0.7 * worst[:, None]))
+def _worst(doubt: Floats, told: Bools, near: float) -> Suspicion:
+    """The most doubtful point of each pose, and those nearly as doubtful; of the many points that are told one is always odd."""
+    most = doubt.max(1, initial=0)
+    value = np.maximum(most - np.log(np.maximum(told.sum(1), 1)), 0)
+    return _plain(value, (doubt > 0) & (doubt >= near * most[:, None]) & (value > 0)[:, None])
+
+
+def displaced(e: Evidence, explained: Bools) -> Suspicion:
+    """Doubtful points that no other kind explains."""
+    return _worst(np.where((e.doubt > 0) & ~explained, e.doubt + _ODD * (1 - e.own) * e.odd, 0.0), e.known, 0.7)
 
 
 def exchange(e: Evidence) -> Suspicion:
@@ -114,7 +120,7 @@ def _beside(e: Evidence) -> tuple[Rows, Rows, Rows]:
     place = np.full(len(e.problem.area), -1)
     place[e.truth] = np.arange(len(e.truth))
     pose, other = same_image(e.problem, e.truth)
-    kept = (other != e.truth[pose]) & (place[other] >= 0) & (e.problem.category[other] == e.problem.category[e.truth[pose]])
+    kept = (other != e.truth[pose]) & (place[other] >= 0)
     return pose[kept], other[kept], place[other[kept]]
 
 
@@ -130,15 +136,12 @@ def _strongest(e: Evidence, pose: Rows, other: Rows, surprise: Floats, value: Fl
 
 def missing_keypoint(e: Evidence) -> Suspicion:
     """Points without a label, that are not known to lie outside the frame, as sure as points that are mostly labelled."""
-    problem, ds = e.problem, e.problem.truth
+    ds = e.problem.truth
     could = ds.instances.annotated[e.truth] & ~ds.outside[e.truth] & e.said & _inside(e)
     bins = bins_of(e.confidence, could)
     bare = could & ~e.known
     share = share_in_bins(bins, could, bare)
-    assert problem is not None
-    doubt = np.where(bare, -np.log(share[bins]), 0.0)
-    most = doubt.max(1, initial=0)
-    return _plain(most, (doubt > 0) & (doubt >= 0.9 * most[:, None]))
+    return _worst(np.where(bare, -np.log(share[bins]), 0.0), bare, 0.9)
 
 
 def _inside(e: Evidence) -> Bools:
@@ -152,27 +155,35 @@ def _inside(e: Evidence) -> Bools:
 
 
 def surplus_keypoint(e: Evidence) -> Suspicion:
-    """Labelled points that the model leaves out, or is less sure of than of nearly all points with that v."""
-    v = e.problem.points[e.truth][..., 2]
-    share = np.ones(v.shape)
-    for value in (1, 2):
-        mine = e.known & (v == value)
-        ordered = np.sort(e.confidence[mine])
-        share[mine] = (np.searchsorted(ordered, e.confidence[mine], side="right") + 0.5) / (len(ordered) + 1)
-    doubt = np.where(e.known, -np.log(np.minimum(share, 1)) * (1 - e.own), 0.0)
-    most = doubt.max(1, initial=0)
-    return _plain(most, (doubt > 0) & (doubt >= 0.9 * most[:, None]))
+    """Points labelled as seen that the model leaves out, or is less sure of than of nearly all such points."""
+    seen = e.known & (e.problem.points[e.truth][..., 2] == 2)
+    ordered = np.sort(e.confidence[seen])
+    share = (np.searchsorted(ordered, e.confidence, side="right") + 0.5) / (len(ordered) + 1)
+    return _worst(np.where(seen, (-np.log(np.minimum(share, 1)) + _ODD * e.odd) * (1 - e.own), 0.0), seen, 0.9)
 
 
 FOUND: Mapping[str, Callable[[Evidence], Suspicion]] = {
-    "displaced": displaced,
     "exchange": exchange,
     "neighbour": neighbour,
     "wrong_instance": wrong_instance,
     "missing_keypoint": missing_keypoint,
     "surplus_keypoint": surplus_keypoint,
 }
-"""Kinds told by a pose and its prediction."""
+"""Kinds told by a pose and its prediction; what the first three explain is not `displaced`."""
+
+
+def suspicions(e: Evidence) -> dict[str, Suspicion]:
+    """Every kind that a pose and its prediction tell."""
+    found = {kind: tell(e) for kind, tell in FOUND.items()}
+    crossed = found["exchange"].points | found["neighbour"].points
+    found["wrong_instance"] = _without(found["wrong_instance"], crossed)
+    return {"displaced": displaced(e, crossed | found["wrong_instance"].points), **found}
+
+
+def _without(s: Suspicion, explained: Bools) -> Suspicion:
+    """Nothing is suspected where all points are explained."""
+    kept = (s.points & ~explained).any(1)
+    return Suspicion(np.where(kept, s.value, 0.0), s.points & kept[:, None], np.where(kept, s.other, -1))
 
 
 def missing_instances(e: Evidence) -> tuple[Rows, Floats]:
@@ -182,12 +193,22 @@ def missing_instances(e: Evidence) -> tuple[Rows, Floats]:
     nearest = np.zeros(n)
     np.maximum.at(nearest, e.pairs.pred, e.similarity)
     free &= (nearest < _LIKE) & ~_covered(e)
-    bins = bins_of(problem.pred_score, np.ones(n, bool))
-    share = share_in_bins(bins, np.ones(n, bool), free)
     rows = np.flatnonzero(free)
-    return rows, -np.log(share[bins[rows]]) * (1 - nearest[rows])
+    return rows, -np.log(_share_at(problem.pred_score, free)[rows]) * (1 - nearest[rows])
 
 
+def _share_at(score: Floats, mine: Bools) -> Floats:
+    """(M,) share of the predictions of about this score that are mine; it does not rise with the score, so that the surest say most."""
+    order = np.argsort(score, kind="stable")
+    total = np.concatenate([[0], np.cumsum(mine[order])])
+    place = np.arange(len(score))
+    low, high = np.maximum(place - _WINDOW, 0), np.minimum(place + _WINDOW + 1, len(score))
+    share = np.empty(len(score))
+    share[order] = np.minimum.accumulate((total[high] - total[low] + 0.5) / (high - low + 1))
+    return share
+
+
+_WINDOW = 100
 _LIKE = 0.3
 """Similarity from which a second prediction is one of the same body."""
 
@@ -211,6 +232,3 @@ def _covered(e: Evidence) -> Bools:
     there = np.maximum((~np.isnan(xy[..., 0])).sum(1), 1)
     covered[pred[inside.sum(1) >= 0.5 * there]] = True
     return covered
-
-
-assert set(FOUND) < set(KINDS) and BINS and keypoint_similarity
