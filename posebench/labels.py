@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posedata.dataset import PoseDataset
 from posedata.errors import PoseError, did_you_mean, first_few
 
 from .errors.labels import Rules
@@ -73,16 +72,8 @@ class LabelErrors:
 
     @property
     def score(self) -> Floats:
-        """(S,) that of the kind that is suspected most."""
-        return np.asarray(1 - np.exp(-self._doubt_of_kind))
-
-    @property
-    def _doubt_of_kind(self) -> Floats:
-        every = np.stack([self.scores[k] for k in KINDS])
-        names = np.array(list(KINDS), object)
-        place = np.searchsorted(np.arange(len(names)), [list(KINDS).index(k) if k else 0 for k in self.kind])
-        with np.errstate(divide="ignore"):
-            return np.where(self.kind == "", 0.0, -np.log1p(-every[place, np.arange(len(self))]))
+        """(S,) what ranks, between 0 and 1: the score of the kind that is suspected most, and a little of the shape's."""
+        return np.asarray(1 - np.exp(-self.doubt))
 
     def top(self, n: int | None = None, kind: str | None = None) -> Rows:
         """Places of the first n, of one kind if named; those of which nothing is suspected are left out."""
@@ -92,7 +83,7 @@ class LabelErrors:
         """The table by column."""
         from .suspects.telling import columns
 
-        return columns(self, self.top(n, kind))
+        return columns(self, self.top(n, kind), kind)
 
     def frame(self, n: int | None = None, kind: str | None = None) -> pandas.DataFrame:
         """One row for each suspect, most suspect first: ids, kind, keypoints, a sentence, and a score for every kind."""
@@ -104,7 +95,7 @@ class LabelErrors:
         """A picture of the first n: the annotation beside the prediction; on blank paper where the image is not at hand."""
         from .suspects.sheet import draw_sheet
 
-        return draw_sheet(self, self.top(n, kind), columns)
+        return draw_sheet(self, self.top(n, kind), columns, kind)
 
     def counts(self, above: float = 0.99) -> dict[str, int]:
         """How many annotations have their highest score, above this, in each kind."""
@@ -242,9 +233,3 @@ def _chosen(found: LabelErrors, n: int | None, kind: str | None) -> Rows:
 
 def _listed(values: Any) -> list[Any]:
     return values if isinstance(values, list) else values.tolist()
-
-
-def truth_of(found: LabelErrors, i: int) -> tuple[PoseDataset, int, int]:
-    """The set, the row of the annotation and that of the prediction of a suspect."""
-    fold = found.folds[found.fold[i]]
-    return fold.ev.truth, int(fold.truth[found.row[i]]), int(fold.pred[found.row[i]])

@@ -20,7 +20,7 @@ from .files import write_with
 from .schema import Schema
 from .tables import Images
 
-__all__ = ["contact_sheet", "draw_pose", "draw_schema", "image_path", "image_size", "open_image", "save_picture"]
+__all__ = ["contact_sheet", "draw_pose", "draw_schema", "fitting", "image_path", "image_size", "open_image", "save_picture", "sized_font"]
 
 T = TypeVar("T")
 
@@ -163,17 +163,17 @@ def _sheet(ds: PoseDataset, groups: Sequence[tuple[str, NDArray[np.intp]]], colu
     heights = [(26 if label else 0) + math.ceil(len(rows) / columns) * (tile + foot + gap) for label, rows in groups]
     sheet = Image.new("RGB", (max(columns * (tile + gap) + gap, 640), head + sum(heights) + gap), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((gap + 2, 8), brief(ds.name, 80), fill=INK, font=_font(18))
+    pen.text((gap + 2, 8), brief(ds.name, 80), fill=INK, font=sized_font(18))
     pen.text(
         (gap + 2, 31),
         f"{len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}; left warm, right cool, hidden points hollow",
         fill=FAINT,
-        font=_font(12),
+        font=sized_font(12),
     )
     y = head
     for (label, rows), height in zip(groups, heights, strict=True):
         if label:
-            pen.text((gap + 2, y + 4), label, fill=INK, font=_font(15))
+            pen.text((gap + 2, y + 4), label, fill=INK, font=sized_font(15))
         top = y + (26 if label else 0)
         for place, row in enumerate(rows.tolist()):
             at = (gap + place % columns * (tile + gap), top + place // columns * (tile + foot + gap))
@@ -187,10 +187,15 @@ def _paste_tile(sheet: Image.Image, pen: ImageDraw.ImageDraw, ds: PoseDataset, r
         picture = _drawn(ds, row, tile)
     except FormatError as e:
         pen.rectangle((*at, at[0] + tile - 1, at[1] + tile - 1), fill=(236, 233, 226))
-        pen.text((at[0] + 8, at[1] + tile // 2 - 6), e.seen[:34], fill=FAINT, font=_font(11))
+        pen.text((at[0] + 8, at[1] + tile // 2 - 6), e.seen[:34], fill=FAINT, font=sized_font(11))
     else:
         sheet.paste(picture, (at[0] + (tile - picture.width) // 2, at[1] + (tile - picture.height) // 2))
-    pen.text((at[0] + 2, at[1] + tile + 3), _fitting(str(ds.images.file[row]) or f"image {ds.images.id[row]}", tile - 4, _font(11)), fill=FAINT, font=_font(11))
+    pen.text(
+        (at[0] + 2, at[1] + tile + 3),
+        fitting(str(ds.images.file[row]) or f"image {ds.images.id[row]}", tile - 4, sized_font(11)),
+        fill=FAINT,
+        font=sized_font(11),
+    )
 
 
 def _drawn(ds: PoseDataset, row: int, tile: int) -> Image.Image:
@@ -205,7 +210,8 @@ def _drawn(ds: PoseDataset, row: int, tile: int) -> Image.Image:
     return draw_pose(small, ds.schema, points, own.labelled & ~ds.take(ds.instances.image == row).outside, width=1.6)
 
 
-def _fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+def fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The text, cut where it would be wider than this."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "...") > width:
@@ -214,7 +220,7 @@ def _fitting(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.I
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def sized_font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """matplotlib's DejaVu, found without importing it: file names of the wild are not all Latin."""
     home = find_spec("matplotlib")
     for folder in (home.submodule_search_locations or []) if home else []:
@@ -243,14 +249,17 @@ def draw_schema(schema: Schema, width: int = 860) -> Image.Image:
     xy = (xy - low - span / 2) * scale + box.mean(0)
     sheet = Image.new("RGB", (width * _SMOOTH, height * _SMOOTH), PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((16 * _SMOOTH, 10 * _SMOOTH), schema.name, fill=INK, font=_font(19 * _SMOOTH))
+    pen.text((16 * _SMOOTH, 10 * _SMOOTH), schema.name, fill=INK, font=sized_font(19 * _SMOOTH))
     subtitle = f"{len(schema)} keypoints, {schema.sigma_note()}"
-    pen.text((16 * _SMOOTH, 34 * _SMOOTH), _fitting(subtitle, (width - 32) * _SMOOTH, _font(12 * _SMOOTH)), fill=FAINT, font=_font(12 * _SMOOTH))
+    pen.text((16 * _SMOOTH, 34 * _SMOOTH), fitting(subtitle, (width - 32) * _SMOOTH, sized_font(12 * _SMOOTH)), fill=FAINT, font=sized_font(12 * _SMOOTH))
     for rows, left in zip(sides, (True, False), strict=True):
         _label_margin(pen, schema, xy, rows, left, width, figure)
     for i, line in enumerate(meanings):
         pen.text(
-            (16 * _SMOOTH, (figure + 4 + i * 17) * _SMOOTH), _fitting(line, (width - 32) * _SMOOTH, _font(11 * _SMOOTH)), fill=FAINT, font=_font(11 * _SMOOTH)
+            (16 * _SMOOTH, (figure + 4 + i * 17) * _SMOOTH),
+            fitting(line, (width - 32) * _SMOOTH, sized_font(11 * _SMOOTH)),
+            fill=FAINT,
+            font=sized_font(11 * _SMOOTH),
         )
     _draw_one(pen, schema, xy * _SMOOTH, np.full(len(schema), 2.0), np.ones(len(schema), bool), point_colours(schema), 3.0 * _SMOOTH)
     return sheet.resize((width, height), Image.Resampling.LANCZOS)
@@ -281,7 +290,7 @@ def _margins(xy: NDArray[np.float64]) -> tuple[list[int], list[int]]:
 
 
 def _label_margin(pen: ImageDraw.ImageDraw, schema: Schema, xy: NDArray[np.float64], rows: Sequence[int], left: bool, width: int, height: int) -> None:
-    font, colours = _font(12 * _SMOOTH), point_colours(schema)
+    font, colours = sized_font(12 * _SMOOTH), point_colours(schema)
     wanted = np.array([xy[r, 1] for r in rows])
     for row, y in zip(rows, _spread(wanted, 20, 70, height - 20), strict=True):
         k = schema.keypoints[row]

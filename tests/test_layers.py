@@ -21,7 +21,7 @@ ROOMS = {
     "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/arrow_in.py"},
     "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
     "pycocotools": {"posedata/formats/masks.py", "posebench/check.py"},
-    "PIL": {"posedata/images.py", "posedata/synthetic/build.py"},
+    "PIL": {"posedata/images.py", "posedata/synthetic/build.py", "posebench/suspects/sheet.py"},
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
     "matplotlib": {"posebench/plots.py"},

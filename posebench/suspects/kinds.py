@@ -33,6 +33,8 @@ _FITS = 0.5
 """Similarity from which a label lies on a place."""
 _EXPLAINED = np.log(2)
 """What an explanation adds to the doubt it explains: it halves what chance is left."""
+_CROSSED = 0.3
+"""Gain in similarity from which points are said to be exchanged."""
 _ODD = 0.4
 """What the set's own shapes add to a model's word."""
 _REST = 0.5
@@ -74,7 +76,7 @@ def exchange(e: Evidence) -> Suspicion:
     both = e.known & e.said & paired
     crossed = np.where(both, similarity_to(e, np.arange(len(e.truth)), e.found[:, mirror]), 0.0)
     whole = both & both[:, mirror]
-    gain = np.where(whole, np.clip((crossed + crossed[:, mirror] - e.own - e.own[:, mirror]) / 2, 0, 1), 0.0)
+    gain = _gain(whole, crossed + crossed[:, mirror], e.own + e.own[:, mirror])
     surprise = gain * (e.doubt + e.doubt[:, mirror])
     first = surprise.max(1, initial=0)
     # each pair stands in two columns
@@ -83,8 +85,14 @@ def exchange(e: Evidence) -> Suspicion:
     single = np.where(alone, np.clip(crossed - e.own, 0, 1) * (e.doubt + _EXPLAINED), 0.0)
     one = single.max(1, initial=0)
     pairwise = value >= one
-    points = np.where(pairwise[:, None], gain > _FITS, (single > 0) & (single >= one[:, None]))
+    points = np.where(pairwise[:, None], gain > 0, (single > 0) & (single >= one[:, None]))
     return _plain(np.maximum(value, one), points)
+
+
+def _gain(both: Bools, crossed: Floats, straight: Floats) -> Floats:
+    """How much more similar two points are crossed than straight; 0 where that is not clear."""
+    gain = np.clip((crossed - straight) / 2, 0, 1)
+    return np.where(both & (gain > _CROSSED), gain, 0.0)
 
 
 def neighbour(e: Evidence) -> Suspicion:
@@ -93,9 +101,9 @@ def neighbour(e: Evidence) -> Suspicion:
     theirs = similarity_to(e, pose, e.found[seat])
     ours = similarity_to(e, seat, e.found[pose])
     both = e.known[pose] & e.known[seat] & e.said[pose] & e.said[seat]
-    gain = np.where(both, np.clip((theirs + ours - e.own[pose] - e.own[seat]) / 2, 0, 1), 0.0)
+    gain = _gain(both, theirs + ours, e.own[pose] + e.own[seat])
     surprise = gain * (e.doubt[pose] + e.doubt[seat])
-    return _strongest(e, pose, other, surprise, surprise.max(1, initial=0), gain > _FITS)
+    return _strongest(e, pose, other, surprise, surprise.max(1, initial=0), gain > 0)
 
 
 def wrong_instance(e: Evidence) -> Suspicion:
@@ -137,9 +145,9 @@ def _strongest(e: Evidence, pose: Rows, other: Rows, surprise: Floats, value: Fl
 def missing_keypoint(e: Evidence) -> Suspicion:
     """Points without a label, that are not known to lie outside the frame, as sure as points that are mostly labelled."""
     ds = e.problem.truth
-    could = ds.instances.annotated[e.truth] & ~ds.outside[e.truth] & e.said & _inside(e)
+    could = np.asarray(ds.instances.annotated[e.truth] & ~ds.outside[e.truth] & e.said & _inside(e), bool)
     bins = bins_of(e.confidence, could)
-    bare = could & ~e.known
+    bare = np.asarray(could & ~e.known, bool)
     share = share_in_bins(bins, could, bare)
     return _worst(np.where(bare, -np.log(share[bins]), 0.0), bare, 0.9)
 
@@ -156,7 +164,7 @@ def _inside(e: Evidence) -> Bools:
 
 def surplus_keypoint(e: Evidence) -> Suspicion:
     """Points labelled as seen that the model leaves out, or is less sure of than of nearly all such points."""
-    seen = e.known & (e.problem.points[e.truth][..., 2] == 2)
+    seen = np.asarray(e.known & (e.problem.points[e.truth][..., 2] == 2), bool)
     ordered = np.sort(e.confidence[seen])
     share = (np.searchsorted(ordered, e.confidence, side="right") + 0.5) / (len(ordered) + 1)
     return _worst(np.where(seen, (-np.log(np.minimum(share, 1)) + _ODD * e.odd) * (1 - e.own), 0.0), seen, 0.9)
@@ -182,7 +190,7 @@ def suspicions(e: Evidence) -> dict[str, Suspicion]:
 
 def _without(s: Suspicion, explained: Bools) -> Suspicion:
     """Nothing is suspected where all points are explained."""
-    kept = (s.points & ~explained).any(1)
+    kept = np.asarray((s.points & ~explained).any(1), bool)
     return Suspicion(np.where(kept, s.value, 0.0), s.points & kept[:, None], np.where(kept, s.other, -1))
 
 
@@ -230,5 +238,5 @@ def _covered(e: Evidence) -> Bools:
     xy = problem.pred.keypoints[problem.rows[pred]][..., :2] + 0.5
     inside = ((xy >= box[:, None, :2]) & (xy <= box[:, None, :2] + box[:, None, 2:])).all(-1)
     there = np.maximum((~np.isnan(xy[..., 0])).sum(1), 1)
-    covered[pred[inside.sum(1) >= 0.5 * there]] = True
+    covered[pred[np.asarray(inside.sum(1) >= 0.5 * there, bool)]] = True
     return covered

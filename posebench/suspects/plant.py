@@ -94,7 +94,7 @@ class _Bed:
 
 def _displaced(bed: _Bed, turn: int) -> bool:
     """A point put three to eight of its tolerances (of 2 sigma) away, in the frame where its size is known."""
-    row = bed.pick(bed.labelled.any(1))
+    row = bed.pick(np.ones(len(bed.free), bool))
     if row is None:
         return False
     k = int(bed.rng.choice(np.flatnonzero(bed.labelled[row])))
@@ -181,7 +181,7 @@ def _wrong_instance(bed: _Bed, turn: int) -> bool:
 
 def _missing_instance(bed: _Bed, turn: int) -> bool:
     """An annotation left out."""
-    row = bed.pick(bed.labelled.any(1))
+    row = bed.pick(np.ones(len(bed.free), bool))
     if row is None:
         return False
     bed.removed.append(row)
@@ -190,10 +190,11 @@ def _missing_instance(bed: _Bed, turn: int) -> bool:
 
 def _missing_keypoint(bed: _Bed, turn: int) -> bool:
     """A labelled point left out: 0, 0, 0."""
-    row = bed.pick((bed.labelled & (bed.points[..., 2] == 2)).any(1))
+    seen = bed.labelled & (bed.points[..., 2] == 2)
+    row = bed.pick(np.asarray(seen.any(1), bool))
     if row is None:
         return False
-    k = int(bed.rng.choice(np.flatnonzero(bed.labelled[row] & (bed.points[row, :, 2] == 2))))
+    k = int(bed.rng.choice(np.flatnonzero(seen[row])))
     bed.points[row, k] = 0
     return bed.done("missing_keypoint", row, k)
 
@@ -201,7 +202,7 @@ def _missing_keypoint(bed: _Bed, turn: int) -> bool:
 def _surplus_keypoint(bed: _Bed, turn: int) -> bool:
     """A point that is not to be seen labelled as seen, somewhere in the box of the others."""
     bare = bed.truth.instances.annotated & ~bed.labelled
-    row = bed.pick(bare.any(1))
+    row = bed.pick(np.asarray(bare.any(1), bool))
     if row is None:
         return False
     k = int(bed.rng.choice(np.flatnonzero(bare[row])))

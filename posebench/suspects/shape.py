@@ -18,7 +18,7 @@ FEWEST = 4
 """Labelled points from which on a pose has a shape."""
 _GROUP = 200
 """Poses from which on a category has a model of its own; the others share one."""
-_ROUNDS, _BLOCK, _SHRINK = 4, 2048, 0.1
+_ROUNDS, _LEARN, _BLOCK, _SHRINK = 4, 5000, 2048, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,21 +57,33 @@ def _shares(xy: Floats, known: Bools, mirror: NDArray[np.intp]) -> Floats:
     """(n, K) of one group."""
     both = np.stack([_centred(xy, known), _centred(xy[:, mirror] * (-1, 1), known[:, mirror])])
     seen = np.stack([known, known[:, mirror]])
-    side = np.zeros(len(xy), np.intp)
-    weight = np.ones(len(xy))
-    model = _Model(_means(both[0], known, weight), np.eye(2 * xy.shape[1]))
-    every = np.arange(len(xy))
-    for _ in range(_ROUNDS):
-        placed = np.stack([_placed(b, s, model.mean) for b, s in zip(both, seen, strict=True)])
-        side = _misfit(placed, seen, model).argmin(0)
-        chosen, there = placed[side, every], seen[side, every]
-        model = _fitted(chosen, there, weight)
-        squared = _conditional(chosen, there, model)
-        weight = np.minimum(1, 4 / np.maximum(np.where(there, squared, 0).sum(1) / there.sum(1), 1e-9))
+    model = _learnt(both, seen)
+    chosen, there, side = _turned(both, seen, model)
+    squared = _conditional(chosen, there, model)
     typical = np.nanmedian(np.where(there.any(0), np.where(there, squared, np.nan), 0), axis=0)
     scaled = np.where(there, squared / np.maximum(typical, 1e-9), 0)
-    back = np.where((side == 1)[:, None], scaled[:, mirror], scaled)
-    return _tail(back, known)
+    return _tail(np.where((side == 1)[:, None], scaled[:, mirror], scaled), known)
+
+
+def _learnt(both: Floats, seen: Bools) -> _Model:
+    """The model of (2, n, K, 2) poses and their mirror images, fitted in rounds on a part of them where they are many."""
+    rows = np.unique(np.linspace(0, both.shape[1] - 1, min(both.shape[1], _LEARN)).astype(np.intp))
+    both, seen = both[:, rows], seen[:, rows]
+    weight = np.ones(len(rows))
+    model = _Model(_means(both[0], seen[0], weight), np.eye(2 * both.shape[2]))
+    for _ in range(_ROUNDS):
+        chosen, there, _side = _turned(both, seen, model)
+        model = _fitted(chosen, there, weight)
+        weight = np.minimum(1, 4 / np.maximum(_conditional(chosen, there, model).sum(1) / there.sum(1), 1e-9))
+    return model
+
+
+def _turned(both: Floats, seen: Bools, model: _Model) -> tuple[Floats, Bools, NDArray[np.intp]]:
+    """(n, K, 2), (n, K) poses in place, each as it is or as its mirror image, whichever fits better; (n,) 1 for the image."""
+    placed = np.stack([_placed(b, s, model.mean) for b, s in zip(both, seen, strict=True)])
+    side = _misfit(placed, seen, model).argmin(0)
+    every = np.arange(len(side))
+    return placed[side, every], seen[side, every], side
 
 
 def _centred(xy: Floats, known: Bools) -> Floats:

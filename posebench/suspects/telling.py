@@ -17,12 +17,12 @@ __all__ = ["as_text", "columns", "keypoints_of", "sentence"]
 Rows = NDArray[np.intp]
 
 
-def columns(found: LabelErrors, rows: Rows) -> dict[str, Any]:
-    """Ids, kind, keypoints, sentence, and a score for each kind."""
-    told = [(found.folds[found.fold[i]], int(found.row[i]), str(found.kind[i])) for i in rows.tolist()]
+def columns(found: LabelErrors, rows: Rows, only: str | None = None) -> dict[str, Any]:
+    """Ids, kind, keypoints, sentence, and a score for each kind; `only` tells of one kind, be it the likeliest or not."""
+    told = [(found.folds[found.fold[i]], int(found.row[i]), only or str(found.kind[i])) for i in rows.tolist()]
     return {
         "rank": (rows + 1).tolist(),
-        "score": found.score[rows],
+        "score": found.score[rows] if only is None else found.scores[only][rows],
         "kind": [kind for *_, kind in told],
         "annotation_id": [_annotation(f, s) for f, s, _ in told],
         "image_id": [_image(f, s)[0] for f, s, _ in told],
@@ -36,7 +36,11 @@ def columns(found: LabelErrors, rows: Rows) -> dict[str, Any]:
 
 
 def _annotation(f: Suspects, s: int) -> Any:
-    return f.ev.truth.instances.id.tolist()[f.truth[s]] if f.truth[s] >= 0 else None
+    return _plain(f.ev.truth.instances.id[f.truth[s]]) if f.truth[s] >= 0 else None
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
 
 
 def image_row(f: Suspects, s: int) -> int:
@@ -46,8 +50,7 @@ def image_row(f: Suspects, s: int) -> int:
 
 def _image(f: Suspects, s: int) -> tuple[Any, str]:
     row, images = image_row(f, s), f.ev.truth.images
-    name = images.id[row]
-    return (name.item() if hasattr(name, "item") else name), str(images.file[row])
+    return _plain(images.id[row]), str(images.file[row])
 
 
 def keypoints_of(f: Suspects, s: int, kind: str) -> list[str]:
@@ -80,7 +83,7 @@ def _sure(f: Suspects, s: int, k: int) -> float:
 
 def _displaced(f: Suspects, s: int, k: int, names: str, n: int) -> str:
     far, sigmas = _gap(f, s, k)
-    return f"{names}: {far:.0f} px ({sigmas:.1f} sigma) from where the model is sure of it ({_sure(f, s, k):.2f})"
+    return f"{names}: {far:.0f} px ({sigmas:.1f} sigma) from where the model finds it ({_sure(f, s, k):.2f})"
 
 
 def _exchange(f: Suspects, s: int, k: int, names: str, n: int) -> str:
@@ -94,7 +97,7 @@ def _neighbour(f: Suspects, s: int, k: int, names: str, n: int) -> str:
 
 def _wrong(f: Suspects, s: int, k: int, names: str, n: int) -> str:
     far, _ = _gap(f, s, k)
-    return f"{names} lies on annotation {_other(f, s)}, {far:.0f} px from where the model is sure of it ({_sure(f, s, k):.2f})"
+    return f"{names} lies on annotation {_other(f, s)}, {far:.0f} px from where the model finds it ({_sure(f, s, k):.2f})"
 
 
 def _other(f: Suspects, s: int) -> str:
@@ -103,17 +106,18 @@ def _other(f: Suspects, s: int) -> str:
 
 def _missing(f: Suspects, s: int, k: int, names: str, n: int) -> str:
     x, y, c = f.ev.predictions.keypoints[f.pred[s], k].tolist()
-    return f"{names} not labelled; the model is sure of it ({c:.2f}) at ({x:.0f}, {y:.0f})"
+    return f"{names} not labelled; the model finds it ({c:.2f}) at ({x:.0f}, {y:.0f})"
 
 
 def _surplus(f: Suspects, s: int, k: int, names: str, n: int) -> str:
-    c = f.evidence.confidence[int(np.flatnonzero(f.evidence.truth == f.truth[s])[0]), k]
+    row = f.pred[s]
+    c = 0.0 if f.ev.predictions.absent[row, k] else _sure(f, s, k)
     return f"{names} labelled; the model " + (f"hardly finds it ({c:.2f})" if c > 0 else "finds none")
 
 
 def _instance(f: Suspects, s: int, k: int, names: str, n: int) -> str:
     score = float(f.ev.predictions.score[f.pred[s]])
-    return f"no annotation covers what the model is sure of (score {score:.2f})"
+    return f"no annotation covers what the model finds (score {score:.2f})"
 
 
 def _shape(f: Suspects, s: int, k: int, names: str, n: int) -> str:
@@ -134,7 +138,7 @@ _SAY = {
 
 def as_text(found: LabelErrors, n: int, kind: str | None = None) -> str:
     """The first n, a line each, and how many of each kind stand out."""
-    rows = columns(found, found.top(n, kind))
+    rows = columns(found, found.top(n, kind), kind)
     sure = {k: v for k, v in found.counts().items() if v}
     lines = [f"{len(found):,} annotations and predictions looked at; above .99: " + (", ".join(f"{k} {v:,}" for k, v in sure.items()) or "none")]
     for i in range(len(rows["rank"])):
