@@ -18,6 +18,8 @@ FEWEST = 4
 """Labelled points from which on a pose has a shape."""
 _GROUP = 200
 """Poses from which on a category has a model of its own; the others share one."""
+_FAR = 5.0
+"""Medians of the absolute deviation beyond which a coordinate counts as if it lay there: three deviations and a half of a normal one."""
 _ROUNDS, _LEARN, _BLOCK, _SHRINK = 4, 5000, 2048, 0.1
 
 
@@ -60,7 +62,7 @@ def _shares(xy: Floats, known: Bools, mirror: NDArray[np.intp]) -> Floats:
     model = _learnt(both, seen)
     chosen, there, side = _turned(both, seen, model)
     squared = _conditional(chosen, there, model)
-    typical = np.nanmedian(np.where(there.any(0), np.where(there, squared, np.nan), 0), axis=0)
+    typical = _typical(squared, there)
     scaled = np.where(there, squared / np.maximum(typical, 1e-9), 0)
     return _tail(np.where((side == 1)[:, None], scaled[:, mirror], scaled), known)
 
@@ -87,21 +89,22 @@ def _turned(both: Floats, seen: Bools, model: _Model) -> tuple[Floats, Bools, ND
 
 
 def _centred(xy: Floats, known: Bools) -> Floats:
-    """Poses about the middle of their labelled points, their mean square radius one; 0 where not labelled."""
-    n = known.sum(1)[:, None, None]
-    there = known[..., None]
-    about = np.where(there, xy - np.where(there, xy, 0).sum(1, keepdims=True) / n, 0)
-    return about / np.maximum(np.sqrt((about**2).sum((1, 2), keepdims=True) / n), 1e-9)
+    """Poses about the median of their labelled points, the median distance from there one; 0 where not labelled."""
+    middle, radius = _frame(xy, known)
+    return np.where(known[..., None], (xy - middle) / radius, 0)
+
+
+def _frame(xy: Floats, known: Bools) -> tuple[Floats, Floats]:
+    """(n, 1, 2) place and (n, 1, 1) size of the labelled points, by medians: a point that is off shall not move the others."""
+    middle = np.stack([_typical(xy[..., i].T, known.T) for i in (0, 1)], 1)[:, None]
+    far = np.hypot(*np.moveaxis(xy - middle, -1, 0))
+    return middle, np.maximum(_typical(far.T, known.T), 1e-9)[:, None, None]
 
 
 def _placed(poses: Floats, known: Bools, mean: Floats) -> Floats:
-    """Poses at the place and size that the labelled points have in the mean."""
-    there = known[..., None]
-    n = np.maximum(known.sum(1), 1)[:, None, None]
-    target = np.where(there, mean, 0)
-    middle = target.sum(1, keepdims=True) / n
-    radius = np.sqrt((np.where(there, mean - middle, 0) ** 2).sum((1, 2), keepdims=True) / n)
-    return np.where(there, poses * radius + middle, 0)
+    """Centred poses at the place and size that the labelled points have in the mean."""
+    middle, radius = _frame(np.broadcast_to(mean, poses.shape), known)
+    return np.where(known[..., None], poses * radius + middle, 0)
 
 
 def _means(poses: Floats, known: Bools, weight: Floats) -> Floats:
@@ -119,12 +122,23 @@ def _fitted(poses: Floats, known: Bools, weight: Floats) -> _Model:
     """Mean and covariance of what is labelled; shrunk, and made positive, for pairs of points are counted apart."""
     mean = _means(poses, known, weight)
     off = np.where(known[..., None], poses - mean, 0).reshape(len(poses), -1)
+    # what lies far out says how far only to the model it would spoil
+    reach = _FAR * _typical(np.abs(off), np.repeat(known, 2, axis=1))
+    off = np.clip(off, -reach, reach)
     there = np.repeat(known, 2, axis=1).astype(np.float64)
     covariance = (off * weight[:, None]).T @ off / np.maximum((there * weight[:, None]).T @ there, 1)
     variance = np.maximum(np.diagonal(covariance), 1e-6)
     covariance = (1 - _SHRINK) * covariance + _SHRINK * np.diag(variance)
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     return _Model(mean, (vectors * np.maximum(values, values[-1] * 1e-4)) @ vectors.T)
+
+
+def _typical(values: Floats, known: Bools) -> Floats:
+    """(n,) medians of the columns, of what is known; 0 for a column of nothing."""
+    count = known.sum(0)
+    ordered = np.sort(np.where(known, values, np.inf), axis=0)
+    middle = ordered[np.maximum(count - 1, 0) // 2, np.arange(values.shape[1])]
+    return np.where(count > 0, middle, 0.0)
 
 
 def _conditional(poses: Floats, known: Bools, model: _Model) -> Floats:
