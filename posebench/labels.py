@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
 
-_SHAPE = 0.1
+_SHAPE = 0.25
 """What the set's own shapes add to the rank beside a model's word; alone they rank the poses that no prediction found."""
 
 

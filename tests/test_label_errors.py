@@ -25,15 +25,21 @@ from posedata import PoseDataset, PoseError, Predictions
 from tests.people import found as predicted
 from tests.people import people
 
-GOOD: dict[str, float] = {"jitter": 0.1, "inversion": 0.005, "swap": 0.005, "miss": 0.02, "absent": 0.003, "surplus": 0.003, "missed": 0.02, "background": 0.05}
+GOOD: dict[str, float] = {"jitter": 0.1, "inversion": 0.005, "swap": 0.005, "miss": 0.02, "surplus": 0.003, "background": 0.05}
+
+
+@pytest.fixture(autouse=True)
+def drawn(drawn_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes are drawn once for all tests."""
+    monkeypatch.setenv("POSEBENCH_CACHE", str(drawn_once))
 
 
 @cache
 def clean() -> PoseDataset:
-    return posedata.load_dataset("synthetic", "person", split="train[:60%]")
+    return posedata.load_dataset("synthetic", "person", split="val")
 
 
-def ranked(kind: str, count: int = 10, seed: int = 0) -> tuple[LabelErrors, list[dict[str, Any]]]:
+def ranked(kind: str, count: int = 6, seed: int = 0) -> tuple[LabelErrors, list[dict[str, Any]]]:
     """The ranking of a set with so many errors of one kind."""
     planted = plant_label_errors(clean(), {kind: count}, seed)
     pred = simulate(clean(), seed=9, **GOOD).pred  # type: ignore[arg-type]
@@ -64,11 +70,11 @@ def test_planted_errors_of_each_kind_are_found_and_named(kind: str) -> None:
 
 
 def test_the_overall_rank_beats_chance_many_times() -> None:
-    planted = plant_label_errors(clean(), dict.fromkeys(PLANTED, 6), 3)
+    planted = plant_label_errors(clean(), dict.fromkeys(PLANTED, 3), 3)
     found = label_errors(evaluate(planted.truth, simulate(clean(), seed=4, **GOOD).pred))  # type: ignore[arg-type]
     wanted = {r["annotation_id"] for r in planted.record}
     hits = len(wanted & set(found_ids(found, len(wanted))))
-    assert hits >= 0.7 * len(wanted) > 5 * len(wanted) * len(wanted) / len(clean())
+    assert hits >= 0.7 * len(wanted) > 5 * len(wanted) ** 2 / len(clean())
 
 
 def test_a_perfect_model_on_sound_labels_suspects_nothing() -> None:

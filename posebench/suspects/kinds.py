@@ -35,7 +35,7 @@ _EXPLAINED = np.log(2)
 """What an explanation adds to the doubt it explains: it halves what chance is left."""
 _CROSSED = 0.3
 """Gain in similarity from which points are said to be exchanged."""
-_ODD = 0.4
+_ODD = 0.8
 """What the set's own shapes add to a model's word."""
 _REST = 0.5
 """What further pairs add to the first: models that exchange one side of a body often exchange all of it."""
@@ -98,6 +98,8 @@ def _gain(both: Bools, crossed: Floats, straight: Floats) -> Floats:
 def neighbour(e: Evidence) -> Suspicion:
     """Points of two bodies that fit crossed and not as they are."""
     pose, other, seat = _beside(e)
+    there = seat >= 0
+    pose, other, seat = pose[there], other[there], seat[there]
     theirs = similarity_to(e, pose, e.found[seat])
     ours = similarity_to(e, seat, e.found[pose])
     both = e.known[pose] & e.known[seat] & e.said[pose] & e.said[seat]
@@ -109,26 +111,28 @@ def neighbour(e: Evidence) -> Suspicion:
 def wrong_instance(e: Evidence) -> Suspicion:
     """A label on the same or the mirror point of another body, which the model finds there, while it finds this one elsewhere."""
     pose, other, seat = _beside(e)
-    there = np.maximum(similarity_to(e, pose, e.found[seat]), similarity_to(e, pose, e.found[seat][:, e.mirror]))
-    on = np.maximum(there, _labels_near(e, pose, seat))
+    found = np.where((seat >= 0)[:, None, None], e.found[seat], np.nan)
+    there = np.maximum(similarity_to(e, pose, found), similarity_to(e, pose, found[:, e.mirror]))
+    on = np.maximum(there, _labels_near(e, pose, other, seat))
     fits = e.known[pose] & e.said[pose] & (on >= _FITS)
     surprise = np.where(fits, np.clip(on - e.own[pose], 0, 1) * (e.doubt[pose] + _EXPLAINED), 0.0)
     most = surprise.max(1, initial=0)
     return _strongest(e, pose, other, surprise, most, (surprise > 0) & (surprise >= most[:, None]))
 
 
-def _labels_near(e: Evidence, pose: Rows, seat: Rows) -> Floats:
-    """(Q, K) similarity of labels to the same label of another body, where the model finds that one there."""
-    near = similarity_to(e, pose, e.label[seat])
-    return np.where(e.own[seat] >= _FITS, near, 0.0)
+def _labels_near(e: Evidence, pose: Rows, other: Rows, seat: Rows) -> Floats:
+    """(Q, K) similarity of labels to the same label of another body, unless the model finds that one elsewhere."""
+    theirs = np.where(e.problem.labelled[other][..., None], e.problem.points[other][..., :2], np.nan)
+    elsewhere = (seat >= 0)[:, None] & (e.own[seat] < _FITS)
+    return np.where(elsewhere, 0.0, similarity_to(e, pose, theirs))
 
 
 def _beside(e: Evidence) -> tuple[Rows, Rows, Rows]:
-    """(Q,) poses, rows of the other truths of their images that were found too, and the poses of those."""
+    """(Q,) poses, rows of the other truths of their images that count, and the poses of those; -1 for one that was not found."""
     place = np.full(len(e.problem.area), -1)
     place[e.truth] = np.arange(len(e.truth))
     pose, other = same_image(e.problem, e.truth)
-    kept = (other != e.truth[pose]) & (place[other] >= 0)
+    kept = (other != e.truth[pose]) & ~e.problem.ignored[other]
     return pose[kept], other[kept], place[other[kept]]
 
 
