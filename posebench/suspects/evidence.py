@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ..problem import Problem
 if TYPE_CHECKING:
     from ..workings import Workings
 
-__all__ = ["Evidence", "evidence_of", "share_in_bins", "similarity_to", "tail_in_bins"]
+__all__ = ["Evidence", "bins_of", "evidence_of", "share_in_bins", "similarity_to", "tail_in_bins"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -106,18 +106,18 @@ def _doubt(labelled: Labelled, both: Bools, confidence: Floats) -> Floats:
     """
     code, own = labelled.code, labelled.own
     usual = both & ((code == CODE["inversion"]) | (code == CODE["swap"]))
-    bins = _bins(confidence, both)
+    bins = bins_of(confidence, both)
     share = np.ones(code.shape)
     for kind in ("inversion", "swap"):
         mine = both & (code == CODE[kind])
-        share[mine] = share_in_bins(bins, both, mine)[bins[mine]]
+        share[mine] = share_inbins_of(bins, both, mine)[bins[mine]]
     odd = both & ~usual
-    share[odd] = tail_in_bins(bins[odd], -np.log(np.maximum(own[odd], 1e-300)), np.bincount(bins[both], minlength=BINS))
+    share[odd] = tail_inbins_of(bins[odd], -np.log(np.maximum(own[odd], 1e-300)), np.bincount(bins[both], minlength=BINS))
     # the farthest of many good points is rare too, and no reason to doubt it
     return np.where(both, -np.log(share) * (1 - own), 0.0)
 
 
-def _bins(confidence: Floats, told: Bools) -> Rows:
+def bins_of(confidence: Floats, told: Bools) -> Rows:
     """(P, K) place in bins of about as many points each; ties stay together."""
     values = confidence[told]
     n = int(np.clip(len(values) // BIN, 1, BINS))
@@ -125,13 +125,13 @@ def _bins(confidence: Floats, told: Bools) -> Rows:
     return np.searchsorted(edges, confidence, side="right")
 
 
-def share_in_bins(bins: Rows, told: Bools, mine: Bools) -> Floats:
+def share_inbins_of(bins: Rows, told: Bools, mine: Bools) -> Floats:
     """(BINS,) share of the told points of each bin that are mine; never quite none."""
     every, some = (np.bincount(bins[mask], minlength=BINS) for mask in (told, mine))
     return np.asarray((some + 0.5) / (every + 1))
 
 
-def tail_in_bins(bins: Rows, values: Floats, every: Rows) -> Floats:
+def tail_inbins_of(bins: Rows, values: Floats, every: Rows) -> Floats:
     """(n,) share of a bin's points whose value is as large; `every` counts the bins, others included."""
     order = np.lexsort((values, bins))
     count = np.bincount(bins, minlength=len(every))
@@ -144,8 +144,3 @@ def similarity_to(evidence: Evidence, poses: Rows, points: Floats) -> Floats:
     """(Q, K) similarity of the labels of these poses to points (Q, K, 2); 0 where one is missing."""
     similarity = keypoint_similarity(np.nan_to_num(evidence.label[poses]), evidence.area[poses], evidence.sigmas[poses], points)
     return np.where(evidence.known[poses], similarity, 0.0)
-
-
-def bins_of(confidence: Floats, told: Bools) -> Any:
-    """The same bins for other questions."""
-    return _bins(confidence, told)

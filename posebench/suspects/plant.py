@@ -135,17 +135,18 @@ def _joined(bed: _Bed, columns: Rows, k: int) -> list[int]:
     return sorted(others, key=lambda c: c not in near)
 
 
-def _others(bed: _Bed) -> dict[int, Rows]:
+def _others(bed: _Bed) -> list[Rows]:
     """Rows of the free annotations of every image that has several."""
-    image = np.where(bed.free, bed.truth.instances.image, -1)
-    found, counts = np.unique(image[image >= 0], return_counts=True)
-    return {int(i): np.flatnonzero(image == i) for i in found[counts > 1]}
+    rows = np.flatnonzero(bed.free)
+    rows = rows[np.argsort(bed.truth.instances.image[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(bed.truth.instances.image[rows], prepend=-1))
+    return [group for group in np.split(rows, starts[1:]) if len(group) > 1]
 
 
 def _beside(bed: _Bed, both: bool) -> tuple[int, int, int] | None:
     """Two annotations of one image and a point that lies clearly apart on them; both labelled, or only the first."""
     images = _others(bed)
-    for i in bed.rng.permutation(list(images)).tolist():
+    for i in bed.rng.permutation(len(images)).tolist():
         a, b = bed.rng.permutation(images[i])[:2].tolist()
         there = bed.labelled[a] & bed.labelled[b]
         gap = np.hypot(*(bed.points[a, :, :2] - bed.points[b, :, :2]).T)
