@@ -110,9 +110,9 @@ def _doubt(labelled: Labelled, both: Bools, confidence: Floats) -> Floats:
     share = np.ones(code.shape)
     for kind in ("inversion", "swap"):
         mine = both & (code == CODE[kind])
-        share[mine] = share_inbins_of(bins, both, mine)[bins[mine]]
+        share[mine] = share_in_bins(bins, both, mine)[bins[mine]]
     odd = both & ~usual
-    share[odd] = tail_inbins_of(bins[odd], -np.log(np.maximum(own[odd], 1e-300)), np.bincount(bins[both], minlength=BINS))
+    share[odd] = tail_in_bins(bins[odd], -np.log(np.maximum(own[odd], 1e-300)), np.bincount(bins[both], minlength=BINS))
     # the farthest of many good points is rare too, and no reason to doubt it
     return np.where(both, -np.log(share) * (1 - own), 0.0)
 
@@ -125,13 +125,13 @@ def bins_of(confidence: Floats, told: Bools) -> Rows:
     return np.searchsorted(edges, confidence, side="right")
 
 
-def share_inbins_of(bins: Rows, told: Bools, mine: Bools) -> Floats:
+def share_in_bins(bins: Rows, told: Bools, mine: Bools) -> Floats:
     """(BINS,) share of the told points of each bin that are mine; never quite none."""
     every, some = (np.bincount(bins[mask], minlength=BINS) for mask in (told, mine))
     return np.asarray((some + 0.5) / (every + 1))
 
 
-def tail_inbins_of(bins: Rows, values: Floats, every: Rows) -> Floats:
+def tail_in_bins(bins: Rows, values: Floats, every: Rows) -> Floats:
     """(n,) share of a bin's points whose value is as large; `every` counts the bins, others included."""
     order = np.lexsort((values, bins))
     count = np.bincount(bins, minlength=len(every))
