@@ -7,11 +7,13 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
+from posebench.labels import KINDS as LABEL_ERRORS
 from posebench.orders import ORDERS
 from posebench.postprocess import RESCORES, TIES
 from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
@@ -39,6 +41,9 @@ from posedata.validation.fixes import FIXES
 from posedata.validation.rules import RULES, TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 DOCS = Path(__file__).parent
 
@@ -82,6 +87,7 @@ def pages() -> dict[str, dict[str, str]]:
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
         "profile.md": {"columns": table(MEANINGS)},
+        "labels.md": {"kinds": table(dict(LABEL_ERRORS))},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
@@ -296,6 +302,19 @@ def sheets() -> None:
 
     for config in ("quadruped", "person"):
         save_picture(contact_sheet(synthesize(config, "train", 192), 18), DOCS / "img" / f"synthetic-{config}.jpg")
+    save_picture(suspects(), DOCS / "img" / "labels.jpg")
+
+
+def suspects() -> Image:
+    """The first of a few planted label errors."""
+    from posebench import PLANTED, evaluate, label_errors, plant_label_errors
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    clean = synthesize("person", "val", 128)
+    planted = plant_label_errors(clean, dict.fromkeys(PLANTED, 1), seed=6)
+    pred = simulate(clean, jitter=0.1, miss=0.02, swap=0.005, inversion=0.005, seed=2).pred
+    return label_errors(evaluate(planted.truth, pred)).sheet(6)
 
 
 if __name__ == "__main__":

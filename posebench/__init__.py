@@ -10,21 +10,25 @@ from posedata.version import __version__
 if TYPE_CHECKING:
     from .evaluation import Evaluation, evaluate
     from .explain import why
+    from .labels import LabelErrors, label_errors
     from .metrics import METRICS
     from .postprocess import oks_nms, rescore, soft_oks_nms
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
     from .submission import check_results
+    from .suspects.plant import PLANTED, plant_label_errors
 
 # Doors, as in posedata: a name is imported when it is first asked for.
 _HOME = {
     "evaluation": ("Evaluation", "evaluate"),
     "explain": ("why",),
+    "labels": ("LabelErrors", "label_errors"),
     "metrics": ("METRICS",),
     "postprocess": ("oks_nms", "rescore", "soft_oks_nms"),
     "protocol": ("Protocol",),
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
     "submission": ("check_results",),
+    "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

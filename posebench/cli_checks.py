@@ -1,4 +1,4 @@
-"""The commands why, check-results and postprocess: thin doors to the functions of the same names."""
+"""The commands why, labels, check-results and postprocess: thin doors to the functions of the same names."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ __all__ = ["add"]
 def add(app: click.Group) -> None:
     """Register the commands."""
     verb(app, short_help="Why a number is what it is.")(why)
+    verb(app, short_help="Annotations that look wrong, most suspect first.")(labels)
     verb(app, name="check-results", short_help="Check a results file where no truth is public.")(check_results)
     verb(app, short_help="Thin predictions, or score them anew.")(postprocess)
 
@@ -39,6 +40,28 @@ def why(predictions: tuple[str, ...], metric: str, expected: float | None, most:
 
     answer = explained(evaluated(predictions, options), metric, expected)
     emit(answer.to_dict(), answer.as_text(most), as_json)
+
+
+@scored
+@click.option(
+    "--kind", metavar="KIND", help="Only one: displaced, exchange, neighbour, wrong_instance, missing_keypoint, surplus_keypoint, missing_instance, shape."
+)
+@click.option("-n", "most", default=100, show_default=True, type=click.IntRange(1), help="How many; 30 are printed and 120 drawn at most.")
+@click.option("-o", "--out", metavar="FILE", help="A picture (.png, .jpg, .webp), truth beside prediction; or a table (.csv, .json, .parquet).")
+def labels(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
+    """Rank annotations by how likely they are wrong, from predictions of a model that was not trained on them.
+
+    A score is 1 less the chance that the label is right and the model, as sure as it is, errs this way. A ranking is no
+    verdict: look at the sheet. With k folds, give the predictions of each fold's model as a file of its own.
+
+    \b
+    posebench labels preds.json --truth gt.json -o sheet.png
+    posebench labels fold0.json fold1.json fold2.json --truth gt.json -n 500 -o labels.csv
+    posebench labels preds.json --dataset crowdpose --split val --kind exchange
+    """
+    from .doubting import labels_command
+
+    labels_command(predictions, options, as_json, quiet)
 
 
 @click.argument("predictions", metavar="PREDS")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from posedata.errors import PoseError
-from posedata.files import write_with
+from posedata.formats.frames import table_frame, write_frame
 
 from .metrics import Measured
 
@@ -37,17 +35,3 @@ def slice_frame(rows: Sequence[tuple[Any, dict[str, Measured]]], by: str) -> pd.
 def records_frame(rows: Sequence[tuple[Any, dict[str, Any]]], by: str) -> pd.DataFrame:
     """One row per slice, a column per value."""
     return pd.DataFrame([values for _, values in rows], index=pd.Index([label for label, _ in rows], name=by))
-
-
-def table_frame(columns: dict[str, Any]) -> pd.DataFrame:
-    """A table of columns."""
-    return pd.DataFrame({name: list(values) if isinstance(values, list) else values for name, values in columns.items()})
-
-
-def write_frame(frame: pd.DataFrame, path: str | Path) -> Path:
-    """The table as Parquet or CSV, by its suffix; whole or not at all."""
-    writers = {".parquet": frame.to_parquet, ".csv": frame.to_csv}
-    suffix = Path(path).suffix
-    if suffix not in writers:
-        raise PoseError(str(path), "a form we do not write", f"name a file that ends in {' or '.join(writers)}")
-    return write_with(path, lambda temporary: writers[suffix](temporary, index=False))

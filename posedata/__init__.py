@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .annotators.consensus import consensus
+    from .annotators.estimate import SigmaEstimate, estimate_sigmas, sigmas_from_residuals
+    from .annotators.plan import RepeatPlan, plan_repeats
+    from .annotators.raters import AnnotatorReport, compare_annotators
     from .catalog import Entry, list_datasets, load_dataset
     from .category import Category, Provenance
     from .dataset import PoseDataset, Sample
@@ -39,6 +43,10 @@ if TYPE_CHECKING:
 
 # Doors: a name is imported when it is first asked for, so that `import posedata` costs next to nothing.
 _HOME = {
+    "annotators.consensus": ("consensus",),
+    "annotators.estimate": ("SigmaEstimate", "estimate_sigmas", "sigmas_from_residuals"),
+    "annotators.plan": ("RepeatPlan", "plan_repeats"),
+    "annotators.raters": ("AnnotatorReport", "compare_annotators"),
     "catalog": ("Entry", "list_datasets", "load_dataset"),
     "category": ("Category", "Provenance"),
     "joining": ("concat",),

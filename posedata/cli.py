@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from . import cli_duplicates, cli_merge, cli_validate
+from .cli_sigmas import add as add_sigmas
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -195,6 +196,7 @@ def _plain(ds: PoseDataset) -> dict[str, int]:
 
 
 cli_duplicates.add(app)
+add_sigmas(app)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from .errors import DataError, brief, first_few
 from .rest import FileRest
 from .tables import stack
 
-__all__ = ["concat"]
+__all__ = ["concat", "joined_categories"]
 
 
 def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset:
@@ -26,7 +26,7 @@ def concat(parts: Sequence[PoseDataset], name: str | None = None) -> PoseDataset
     for other in parts[1:]:
         if other.schema != head.schema:
             raise DataError("concat", f"schemas {head.schema.name!r} and {other.schema.name!r}", f"bring one to the other: .as_schema({head.schema.name!r})")
-    categories, renumber = _joined_categories(parts)
+    categories, renumber = joined_categories(parts)
     firsts = np.cumsum([0] + [len(p.images) for p in parts])
     instances = [
         p.instances.with_trusted(image=p.instances.image + at, category=c[p.instances.category]) for p, at, c in zip(parts, firsts, renumber, strict=False)
@@ -57,7 +57,7 @@ def _joined_tops(parts: Sequence[PoseDataset]) -> FileRest:
     return FileRest(tuple(keys), texts)
 
 
-def _joined_categories(parts: Sequence[PoseDataset]) -> tuple[tuple[Category, ...], list[NDArray[np.intp]]]:
+def joined_categories(parts: Sequence[PoseDataset]) -> tuple[tuple[Category, ...], list[NDArray[np.intp]]]:
     """One list of categories, and for each part where its own went."""
     joined: dict[int | str, Category] = {}
     for part in parts:

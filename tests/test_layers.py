@@ -21,7 +21,13 @@ ROOMS = {
     "pyarrow": {"posedata/formats/arrow.py", "posedata/formats/arrow_in.py"},
     "datasets": {"posedata/formats/arrow.py", "posedata/formats/hf.py"},
     "pycocotools": {"posedata/formats/masks.py", "posebench/check.py"},
-    "PIL": {"posedata/images.py", "posedata/synthetic/build.py", "posedata/lookalikes/reading.py", "posedata/lookalikes/sheet.py"},
+    "PIL": {
+        "posedata/images.py",
+        "posedata/synthetic/build.py",
+        "posedata/lookalikes/reading.py",
+        "posedata/lookalikes/sheet.py",
+        "posebench/suspects/sheet.py",
+    },
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}

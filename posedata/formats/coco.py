@@ -27,7 +27,7 @@ from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_ro
 
 __all__ = ["parse_coco", "read_coco"]
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Part of every cache key; raise it when the columns read from the same file change."""
 
 IMAGE_KEYS = {"id": "id", "file_name": "file", "width": "width", "height": "height"}
@@ -140,7 +140,7 @@ def _own_meta(top: Row) -> list[str]:
         named = msgspec.json.decode(top["info"])["posebench"]["meta"]
     except (KeyError, TypeError, msgspec.DecodeError, RecursionError):
         return []
-    return [key for key in named if isinstance(key, str)] if isinstance(named, list) else []
+    return [key for key in named if isinstance(key, str) and key not in META] if isinstance(named, list) else []
 
 
 def _categories(rows: RowTable, schema: Schema | None) -> tuple[list[Category], Schema]:

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from ..dataset import PoseDataset
+from ..errors import PoseError
 from ..files import write_with
 
-__all__ = ["frame", "frame_of", "to_pandas", "write_frame"]
+__all__ = ["frame_of", "table_frame", "to_pandas", "write_frame"]
 
 
 def to_pandas(ds: PoseDataset) -> pd.DataFrame:
@@ -43,12 +44,15 @@ def frame_of(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(list(values), dtype=object) for name, values in columns.items()})
 
 
-def frame(columns: Mapping[str, Any]) -> pd.DataFrame:
-    """A table of columns by name."""
-    return pd.DataFrame(dict(columns))
+def table_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A table of columns."""
+    return pd.DataFrame({name: list(values) if isinstance(values, list) else values for name, values in columns.items()})
 
 
 def write_frame(table: pd.DataFrame, path: str | Path) -> Path:
     """The table as CSV or Parquet, by its suffix; whole or not at all."""
-    write = table.to_parquet if Path(path).suffix == ".parquet" else table.to_csv
-    return write_with(path, lambda temporary: write(temporary, index=False))
+    writers = {".parquet": table.to_parquet, ".csv": table.to_csv}
+    suffix = Path(path).suffix
+    if suffix not in writers:
+        raise PoseError(str(path), "a form we do not write", f"name a file that ends in {' or '.join(writers)}")
+    return write_with(path, lambda temporary: writers[suffix](temporary, index=False))

@@ -146,9 +146,9 @@ class Duplicates:
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each pair."""
-        from ..formats.frames import frame
+        from ..formats.frames import table_frame
 
-        return frame(self._columns())
+        return table_frame(self._columns())
 
     def _columns(self) -> dict[str, Any]:
         names = np.array([*self.sets, None], object)[:-1]
