@@ -77,7 +77,7 @@ def _two_lines(text: str, wide: float) -> list[str]:
     while n > 1 and letters.getlength(" ".join(words[:n])) > wide:
         n -= 1
     first, rest = " ".join(words[:n]), " ".join(words[n:])
-    return [fitting(first, wide, font), *([fitting(rest, wide, font)] if rest else [])]
+    return [fitting(first, wide, letters), *([fitting(rest, wide, letters)] if rest else [])]
 
 
 def _label(fold: Suspects, s: int) -> tuple[Floats, NDArray[np.bool_]]:
