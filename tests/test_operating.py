@@ -32,7 +32,7 @@ def scene(hits: str, scores: list[float], truths: int, images: list[int] | None 
         hit += letter == "h"
     own = np.array([pose(100.0 * n) for n in range(truths)])
     truth = PoseDataset.from_arrays(schema="foot6", image=list(range(1, truths + 1)), keypoints=own, area=columns.pop("area", [1000.0] * truths), **columns)
-    return posebench.evaluate(truth, Predictions.from_arrays(schema="foot6", image=images or of, keypoints=points, score=scores))
+    return posebench.evaluate(truth, Predictions.from_arrays(schema="foot6", image=images or of, keypoints=points, score=scores), COCO)
 
 
 SIX = ("hfhhfh", [0.9, 0.8, 0.8, 0.7, 0.6, 0.5], 5)
