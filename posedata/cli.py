@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from . import cli_duplicates, cli_merge, cli_validate
-from .cli_sigmas import add as add_sigmas
+from . import cli_duplicates, cli_merge, cli_sigmas, cli_validate
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -151,10 +150,6 @@ def download(name: str, config: str | None, only: tuple[str, ...], root: str | N
         raise SystemExit(1)
 
 
-cli_validate.add(app)
-cli_merge.add(app)
-
-
 def _paragraphs(values: Mapping[str, Any]) -> list[str]:
     """A heading for each key, its values indented below."""
     lines = [values["title"]]
@@ -195,8 +190,8 @@ def _plain(ds: PoseDataset) -> dict[str, int]:
     return {key.replace(" ", "_"): value for key, value in ds.counts().items()}
 
 
-cli_duplicates.add(app)
-add_sigmas(app)
+for room in (cli_validate, cli_merge, cli_duplicates, cli_sigmas):
+    room.add(app)
 
 
 def main() -> None:
