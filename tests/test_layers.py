@@ -39,7 +39,7 @@ ROOMS = {
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
     "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
-    "similarity", "merging", "splitting", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
+    "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
     "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
 )  # fmt: skip
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..catalog import Entry, Found, KnownFault, Part, Source
 from ..dataset import PoseDataset
 from ..download.remote import drive
+from ..entries import Entry, Found, KnownFault, Part, Source
 from ..formats.akd import read_akd
 
 

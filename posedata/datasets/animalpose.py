@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from ..catalog import Entry, Found, KnownFault, Part, Source
 from ..category import Category, Provenance
 from ..dataset import PoseDataset
+from ..entries import Entry, Found, KnownFault, Part, Source
 from ..errors import FormatError, brief
 from ..formats.rows import read_bytes
 from ..schemas import ANIMALPOSE20

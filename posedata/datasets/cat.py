@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..catalog import Entry, Found, KnownFault, Part, Source
 from ..dataset import PoseDataset
+from ..entries import Entry, Found, KnownFault, Part, Source
 from ..formats.coco import read_coco
 from ..schemas import AP10K17
 

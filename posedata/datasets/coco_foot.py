@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..catalog import Entry, Found, KnownFault, Part, Source
 from ..dataset import PoseDataset
 from ..download.remote import Remote
+from ..entries import Entry, Found, KnownFault, Part, Source
 from ..errors import FormatError
 from ..formats.cmu import read_cmu
 from ..formats.coco import read_coco

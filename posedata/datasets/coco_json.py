@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..catalog import Entry, Found, Part
 from ..dataset import PoseDataset
+from ..entries import Entry, Found, Part
 from ..formats.coco import read_coco
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..catalog import Entry, Found, KnownFault, Part, Source
 from ..dataset import PoseDataset
 from ..download.remote import drive
+from ..entries import Entry, Found, KnownFault, Part, Source
 from ..errors import PoseError
 from ..formats.coco import read_coco
 from ..schemas import CROWDPOSE14

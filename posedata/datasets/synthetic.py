@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..catalog import Entry, Found, Part
 from ..dataset import PoseDataset
+from ..entries import Entry, Found, Part
 from ..synthetic.build import CONFIGS, SPLITS, synthesize
 
 
