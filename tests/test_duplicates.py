@@ -143,7 +143,7 @@ def test_pictures_that_cannot_be_read_are_reported_and_not_alike(tmp_path: Path,
     assert "leaves its folder" in found.unread[5]
     assert len(found) == 0
     assert "unread" in str(found)
-    assert len(set(found.images.key)) == 7, "an unread picture is a group of its own"
+    assert found.images.key.tolist()[1:] == [""] * 6, "nobody knows what an unread picture is like"
 
 
 def test_processes_find_the_same_and_outlive_a_decoder_that_dies(tmp_path: Path, scenes: list[Image.Image], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ class Listed:
     cluster: Rows
     """The first picture of its cluster; who has no duplicate is its own."""
     key: NDArray[Any]
-    """Text that pictures of one cluster share and nobody else has; it stays when pictures are added after them."""
+    """Text that pictures of one cluster share and nobody else has; it stays when pictures are added after them. Nothing where unread."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -130,7 +130,7 @@ class Duplicates:
         }  # fmt: skip
 
     def mark(self, ds: PoseDataset) -> PoseDataset:
-        """The dataset with an image column `duplicate`: pictures of one cluster share its value, all others differ."""
+        """The dataset with an image column `duplicate`: pictures of one cluster share its value, all others differ; nothing where unread."""
         keys = {
             (str(f), str(d)) + (() if f else (str(i),)): k
             for f, d, i, k in zip(self.images.file, self.images.folder, self.images.id, self.images.key, strict=True)
@@ -190,7 +190,7 @@ class Duplicates:
         for (a, b), (in_a, in_b) in self.leaks.items():
             lines.append(f"  LEAK    {in_a:,} images of {one_line(brief(a, 60))} and {in_b:,} of {one_line(brief(b, 60))} are duplicates of each other")
         if len(self.sets) > 1 and not self.leaks:
-            lines.append("  no leak between the sets")
+            lines.append("  no leak between the sets" + (", as far as their pictures could be read" if self.unread else ""))
         if self.unread:
             reasons = first_few([f"{one_line(brief(str(self.images.file[r]) or str(self.images.id[r]), 40))} ({why})" for r, why in self.unread.items()], 3)
             lines.append(f"  unread  {len(self.unread):>7,} images, compared with nothing: {reasons}")

@@ -227,9 +227,13 @@ def _by_source(found: Copies, weights: NDArray[Any]) -> list[tuple[str, int]]:
 
 
 def grouped(ds: PoseDataset, group: Rows) -> PoseDataset:
-    """Meta `duplicate`: a number for each group of copies, every image in one."""
-    number = np.unique(group, return_inverse=True)[1].reshape(-1) + 1
-    return replace(ds, images=ds.images.with_trusted_meta(duplicate=number.astype(np.int64)))
+    """Meta `duplicate`: what the first image of each group of copies was called; every image is in one.
+
+    Not a number: a split draws a group's side from its name, which must stay when a source grows.
+    """
+    meta = ds.images.meta
+    names = meta["source"] + ":" + meta["source_id"]
+    return replace(ds, images=ds.images.with_trusted_meta(duplicate=names[group]))
 
 
 POLICIES: dict[str, tuple[str, Callable[[PoseDataset, Copies], tuple[PoseDataset, list[Loss]]]]] = {
