@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posedata.errors import PoseError, did_you_mean, first_few
+from posedata.errors import PoseError, brief, did_you_mean, first_few
 
 from .errors.labels import Rules
 from .suspects.evidence import Evidence, evidence_of
@@ -129,6 +129,9 @@ def label_errors(ev: Evaluation | Sequence[Evaluation], rules: Rules | None = No
     evs = list(ev) if isinstance(ev, Sequence) else [ev]
     if not evs:
         raise PoseError("label_errors", "no evaluations", "give one, or one for each fold")
+    for e in evs:
+        if not hasattr(e, "workings"):
+            raise PoseError("label_errors", brief(repr(type(e).__name__)), "give what evaluate() returns: label_errors(evaluate(truth, predictions))")
     seen = [_images(e, len(evs) > 1) for e in evs]
     _require_apart(evs, seen)
     folds = tuple(_suspects(e, rows, rules or Rules()) for e, rows in zip(evs, seen, strict=True))

@@ -209,6 +209,25 @@ def test_areas_learned_later_are_written() -> None:
     assert ds.provenance.steps == ("area of 1 of 1 measured on masks",)
 
 
+def test_sigmas_of_ones_own_come_back_with_their_schema() -> None:
+    usual = SCHEMAS["coco17"]
+    own = replace(usual, name="measured", keypoints=tuple(replace(k, sigma=(k.sigma or 0) * 2, sigma_source="measured") for k in usual.keypoints))
+    drawn, theirs = poses("coco17", n=3), parse_coco(json.dumps(everything()).encode())
+    for ds in (drawn, theirs):
+        again = parse_coco(ds.as_schema(own).to_coco())
+        assert again.schema == own and again.categories[0].sigmas is None
+        assert parse_coco(again.as_schema(usual).to_coco()).schema == usual, "an earlier word of ours is not believed"
+    assert json.loads(theirs.as_schema(own).to_coco())["info"].keys() >= everything()["info"].keys()
+
+
+def test_a_schema_told_badly_is_a_fault_and_one_of_other_points_is_not_used() -> None:
+    told: dict[str, Any] = {"name": "odd", "keypoints": 7}
+    with pytest.raises(FormatError, match=r"\$.info.posebench.schema"):
+        parse_coco(json.dumps({**everything(), "info": {"posebench": {"schema": told}}}).encode())
+    told["keypoints"] = [{"name": "nose", "sigma": 0.1}]
+    assert parse_coco(json.dumps({**everything(), "info": {"posebench": {"schema": told}}}).encode()).schema.name == "coco17"
+
+
 def test_areas_on_masks_are_cocos_own(real: Path) -> None:
     ds = read_coco(real / REAL_COCO["coco_4"])
     blank = replace(ds, instances=replace(ds.instances, area=np.full(len(ds), np.nan)))

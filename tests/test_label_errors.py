@@ -148,18 +148,24 @@ def test_annotations_without_a_prediction_are_judged_by_shape() -> None:
 # -- folds -------------------------------------------------------------------------------------------
 
 
+def test_what_is_no_evaluation_is_refused_in_one_line() -> None:
+    with pytest.raises(PoseError, match=r"'PoseDataset'; give what evaluate\(\) returns"):
+        label_errors(people(images=2))  # type: ignore[arg-type]
+
+
 def test_folds_are_judged_by_their_own_models_and_ranked_together() -> None:
     planted = plant_label_errors(clean(), {"exchange": 9}, 1)
     pred = simulate(clean(), seed=9, **GOOD).pred  # type: ignore[arg-type]
     even = np.isin(pred.image, clean().images.id[::2])
-    fold = lambda rows: replace(pred.take(rows), header={**pred.header, "images": np.unique(pred.image[rows]).tolist()})
-    found = label_errors([evaluate(planted.truth, fold(even)), evaluate(planted.truth, fold(~even))])
+    ids_of = [clean().images.id[start::2].tolist() for start in (0, 1)]
+    folds = [replace(pred.take(rows), header=dict(pred.header) | {"images": ids}) for rows, ids in zip((even, ~even), ids_of, strict=True)]
+    found = label_errors([evaluate(planted.truth, fold) for fold in folds])
     wanted = {r["annotation_id"] for r in planted.record}
     assert len(wanted & set(found.columns(len(wanted), "exchange")["annotation_id"])) >= 0.6 * len(wanted)
     ids = [a for a in found.columns()["annotation_id"] if a is not None]
     assert len(ids) == len(set(ids)) and {0, 1} == set(found.fold.tolist())
     with pytest.raises(PoseError, match="images are predicted by two folds"):
-        label_errors([evaluate(planted.truth, pred), evaluate(planted.truth, fold(even))])
+        label_errors([evaluate(planted.truth, pred), evaluate(planted.truth, folds[0])])
 
 
 # -- the table, the picture, the command -------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_merge_writes_one_set_and_its_losses(run: Any, here: Path) -> None:
     )
     assert code == 0 and out == "both.json: 4 instances on 4 images, human\n" and "crowd: apart: 1" in err
     both = posedata.read_coco("both.json")
-    assert both.instances.meta["source"].tolist() == ["a", "a", "crowd", "crowd"] and both.images.meta["duplicate"].tolist() == [1, 2, 1, 3]
+    assert both.instances.meta["source"].tolist() == ["a", "a", "crowd", "crowd"] and both.images.meta["duplicate"].tolist() == ["a:1", "a:2", "a:1", "crowd:2"]
     assert (here / "lost.csv").read_text().startswith("source,kind,what,count,note,lost\n")
 
 

@@ -54,7 +54,7 @@ def rows(ds: PoseDataset) -> list[Any]:
 
 def groups(ds: PoseDataset) -> set[frozenset[tuple[str, str]]]:
     """Copies, by what they are called."""
-    found: dict[int, set[tuple[str, str]]] = {}
+    found: dict[str, set[tuple[str, str]]] = {}
     for group, source, id_ in zip(ds.images.meta["duplicate"].tolist(), ds.images.meta["source"], ds.images.meta["source_id"], strict=True):
         found.setdefault(group, set()).add((source, id_))
     return {frozenset(g) for g in found.values()}
@@ -175,7 +175,7 @@ def test_tops_of_files_stand_under_sources_and_are_found_again(tmp_path: Path) -
     both, _ = merge({"a": parts["a"], "b": parts["b"]})
     both.to_coco(tmp_path / "both.json")
     again = posedata.read_coco(tmp_path / "both.json")
-    assert again.instances.meta["source"].tolist() == ["a", "a", "b", "b"] and again.images.meta["duplicate"].tolist() == [1, 2, 3, 4]
+    assert again.instances.meta["source"].tolist() == ["a", "a", "b", "b"] and again.images.meta["duplicate"].tolist() == ["a:1", "a:2", "b:1", "b:2"]
     for first in (both, again):
         three, _ = merge({"ab": first, "c": parts["c"]})
         tops = json.loads(three.rest.texts["sources"])

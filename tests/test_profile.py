@@ -93,6 +93,12 @@ def test_sharpness_is_of_the_picture_and_a_column_to_slice_by(tmp_path: Path) ->
         p.mark(ds.take([0]))
 
 
+def test_names_that_a_merge_leaves_are_no_kinds() -> None:
+    both, _ = posedata.merge([replace(poses("coco17", n=3), name=name) for name in "ab"])
+    assert {"source", "image source"} <= posedata.profile(both).values.keys()
+    assert not {"source_id", "image source_id", "image duplicate"} & posedata.profile(both).values.keys()
+
+
 def test_differences_are_standardised_and_sorted_and_a_set_does_not_differ_from_itself() -> None:
     a, b = poses(n=300, images=40), poses(n=300, images=40, seed=1)
     shifted = replace(b, instances=replace(b.instances, bbox=b.instances.bbox * [1, 1, 3, 3]))

@@ -245,6 +245,13 @@ def test_images_of_a_merged_set_are_named_by_their_source_so_more_sources_move_n
     assert {i: sides(after)[i] for i in sides(before)} == sides(before)
 
 
+def test_groups_of_a_merged_set_keep_their_side_when_a_source_grows() -> None:
+    grown, b = replace(made(80), name="a"), replace(made(40, 1), name="b")
+    before = split(posedata.merge([grown.take_images(range(50)), b])[0], THREE, group="duplicate")
+    after = split(posedata.merge([grown, b])[0], THREE, group="duplicate")
+    assert {i: sides(after)[i] for i in sides(before)} == sides(before)
+
+
 def test_files_may_be_the_names_and_must_then_differ() -> None:
     ds = made(20)
     turned = replace(ds, images=replace(ds.images, id=ds.images.id[::-1].copy()))

@@ -17,6 +17,7 @@ from posedata.validation.fixes import FIXES
 from posedata.validation.rules import TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
+from tests.conftest import poses
 from tests.validation_cases import CASES, _exchange, crowd, document, looked, note, planted, put
 
 
@@ -239,6 +240,13 @@ def test_real_crowdpose_counts_twelve_joints_and_draws_coco(real: Path, sample: 
     assert report.counts["PD011"] == 1
     assert {f.keypoint for f in report.of("never-seen")} == {"head", "neck"}
     assert report.counts["PD123"] == 1 and not report.worst("error")
+
+
+def test_areas_that_only_some_rows_have_are_told() -> None:
+    some, none = poses("coco17", n=4), replace(poses("coco17", n=6), name="none")
+    none = replace(none, instances=none.instances.with_trusted(area=np.full(6, np.nan)))
+    both, _ = posedata.merge({"some": some, "none": none})
+    assert [f.observed for f in posedata.validate(both).of("no-area")] == ["6 of 10 rows have none"]
 
 
 def test_real_ap10k_has_box_areas_and_one_flag(real: Path) -> None:

@@ -241,7 +241,7 @@ CASES: dict[str, tuple[Callable[[], Made], Callable[[], Made]]] = {
     "corner-boxes": (cornered, lambda: cornered(corners=False)),
     "area-is-box": (put(*[(f"annotations.{i}.area", n) for i, n in enumerate((120 * 240, 90 * 240, 80000, 70 * 150))]), put(("annotations.0.area", 120 * 240))),
     "box-is-image": (put(*[(f"annotations.{i}.bbox", [0, 0, 640, 480]) for i in range(4)]), put(("annotations.0.bbox", [0, 0, 640, 480]))),
-    "no-area": (put(*[(f"annotations.{i}.area", None) for i in range(4)]), put(("annotations.0.area", None))),
+    "no-area": (put(*[(f"annotations.{i}.area", None) for i in range(4)]), put(("annotations.0.area", 30000))),
     "no-box": (put(*[(f"annotations.{i}.bbox", None) for i in range(4)]), put(("annotations.0.bbox", None))),
     "no-size": (put(*[(f"images.{i}.{k}", None) for i in range(3) for k in ("width", "height")]), put(("images.0.width", None))),
     "num-keypoints": (put(("annotations.0.num_keypoints", 12)), put(("annotations.0.num_keypoints", None))),

@@ -23,11 +23,12 @@ from ..schema import Schema
 from ..schemas import NO_POINTS, canonical_names, load_schema, recognise
 from ..tables import Images, Instances, stack
 from .cache import cached
+from .info import told_meta, told_schema
 from .rows import Row, RowTable, gc_paused, parse_blocks, parse_object, parse_rows, read_bytes
 
 __all__ = ["parse_coco", "read_coco"]
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Part of every cache key; raise it when the columns read from the same file change."""
 
 IMAGE_KEYS = {"id": "id", "file_name": "file", "width": "width", "height": "height"}
@@ -85,11 +86,11 @@ def parse_coco(data: bytes, schema: Schema | None = None, *, meta: Sequence[str]
         faults: list[Fault] = []
         notes = top.get("annotations", Raw(b"[]"))
         category_rows = parse_rows(top["categories"], where, "$.categories") if "categories" in top else _implied(notes, "category_id", where)
-        categories, known = _categories(RowTable(category_rows, "$.categories", faults), schema)
+        categories, known = _categories(RowTable(category_rows, "$.categories", faults), schema, told_schema(top, faults) if schema is None else None)
         image_rows = parse_rows(top["images"], where, "$.images") if "images" in top else _implied(notes, "image_id", where)
         image_rows, listing = _each_image_once(image_rows, faults)
         table = RowTable(image_rows, "$.images", faults)
-        asked = {**META, **{k: k for k in meta}, **{k: META.get(k, k) for k in _own_meta(top)}}
+        asked = {**META, **{k: k for k in meta}, **{k: META.get(k, k) for k in told_meta(top, META)}}
         asked = {k: column for k, column in asked.items() if k not in _NO_META}
         images = _images(table, asked)
         instances = _all_instances(notes, asked, None if faults else images, categories, known, where, faults)
@@ -134,22 +135,13 @@ def _implied(annotations: Raw, key: str, where: str) -> list[Row]:
     return [{"id": raw} for raw in ids.values()]
 
 
-def _own_meta(top: Row) -> list[str]:
-    """Meta keys that a file we wrote ourselves names in its info."""
-    try:
-        named = msgspec.json.decode(top["info"])["posebench"]["meta"]
-    except (KeyError, TypeError, msgspec.DecodeError, RecursionError):
-        return []
-    return [key for key in named if isinstance(key, str) and key not in META] if isinstance(named, list) else []
-
-
-def _categories(rows: RowTable, schema: Schema | None) -> tuple[list[Category], Schema]:
-    """The file's categories and the schema of all: the one asked for, the one their names say, or the union by name."""
+def _categories(rows: RowTable, schema: Schema | None, told: Schema | None) -> tuple[list[Category], Schema]:
+    """The file's categories and the schema of all: the one asked for, the one their names say (`told` by the file, or known), or the union by name."""
     ids, names = rows.ids("id"), rows.texts("name")
     spelled = [_spellings(row, i, rows) for i, row in enumerate(rows.rows)]
     schemas, points = [], []
     for i, words in enumerate(spelled):
-        found = _schema_of(words, schema, i, rows)
+        found = _schema_of(words, schema, told, i, rows)
         schemas.append(found[0])
         points.append(found[1])
     union = schema or _union([s for s in schemas if s is not NO_POINTS])
@@ -172,7 +164,7 @@ def _spellings(row: Row, i: int, rows: RowTable) -> tuple[str, ...]:
         return ()
 
 
-def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowTable) -> tuple[Schema, tuple[str, ...]]:
+def _schema_of(words: tuple[str, ...], schema: Schema | None, told: Schema | None, i: int, rows: RowTable) -> tuple[Schema, tuple[str, ...]]:
     """Schema of one category, and the schema's own names for its points in the file's order."""
     if schema is not None:
         names = canonical_names(schema, words) if words else schema.names
@@ -181,6 +173,8 @@ def _schema_of(words: tuple[str, ...], schema: Schema | None, i: int, rows: RowT
         return schema, names or ()
     if not words:
         return NO_POINTS, ()
+    if told and sorted(words) == sorted(told.names):
+        return told, words
     found = recognise(words)
     if found is None:
         rows.fault(

@@ -17,9 +17,9 @@ from ..errors import DataError, brief
 from ..files import write_bytes
 from ..rest import Rest
 from ..schema import Schema
-from ..schemas import SCHEMAS
 from ..tables import Images, Table
 from .coco import META
+from .info import info_text, word_of
 from .rows import gc_paused
 
 __all__ = ["to_coco"]
@@ -40,7 +40,9 @@ def to_coco(ds: PoseDataset, path: str | Path | None = None) -> bytes:
         }
         own: dict[str, Any] = {} if ds.rest.keys else {"info": _info(ds)}
         own |= {k: Raw(v) for k, v in ds.rest.texts.items()}
-        order = dict.fromkeys((*(ds.rest.keys or ("info",)), *ds.rest.texts, *_parts_to_write(ds)))
+        changed = info_text(ds.schema, ds.rest.texts) if ds.rest.keys else None
+        own |= {"info": changed} if changed else {}
+        order = dict.fromkeys((*(ds.rest.keys or ("info",)), *own, *_parts_to_write(ds)))
         try:
             data = msgspec.json.encode({k: parts[k] if k in parts else own[k] for k in order})
         except UnicodeEncodeError as e:
@@ -62,9 +64,8 @@ def _parts_to_write(ds: PoseDataset) -> list[str]:
 
 def _info(ds: PoseDataset) -> dict[str, Any]:
     """For sets that came from no COCO file: what reading it back wants to know."""
-    known = SCHEMAS.get(ds.schema.name) == ds.schema
     meta = [_SOURCE_KEYS.get(m, m) for m in dict.fromkeys((*ds.images.meta, *ds.instances.meta))]
-    return {"description": ds.name, "posebench": {"version": 1, "schema": ds.schema.name if known else ds.schema.to_dict(), "meta": meta}}
+    return {"description": ds.name, "posebench": {"version": 1, "schema": word_of(ds.schema), "meta": meta}}
 
 
 def _listed(rows: list[Any], listing: NDArray[np.int64] | None) -> list[Any]:

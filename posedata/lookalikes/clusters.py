@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..grouping import components
+
 __all__ = ["clustered", "same_rows"]
 
 Rows = NDArray[np.int64]
@@ -12,17 +14,7 @@ Rows = NDArray[np.int64]
 
 def clustered(n: int, left: Rows, right: Rows) -> Rows:
     """(n,) the least member of each one's cluster: who is joined to nobody is its own."""
-    root = np.arange(n)
-    while True:
-        low = np.minimum(root[left], root[right])
-        joined = root.copy()
-        np.minimum.at(joined, root[left], low)
-        np.minimum.at(joined, root[right], low)
-        while (joined[joined] != joined).any():
-            joined = joined[joined]
-        if (joined == root).all():
-            return root
-        root = joined[root]
+    return components(n, [(np.concatenate([left, right]), np.tile(np.arange(len(left)), 2))])
 
 
 def same_rows(values: NDArray[np.uint64], chosen: NDArray[np.bool_]) -> Rows:

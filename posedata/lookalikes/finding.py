@@ -52,10 +52,11 @@ def duplicates(
         raise DataError("duplicates: similarity", brief(repr(similarity)), "a number above 0, at most 1")
     listed = _listed(sets)
     prints = fingerprints(_joined(sets), workers, quiet)
+    _require_pictures(_names(sets), listed, prints)
     least = LIMITS["similarity"][0] if similarity is None else similarity
     pairs, left_out, skipped = _pairs(prints, wanted, least, quiet)
     cluster = clustered(len(listed), pairs.left, pairs.right)
-    keys = _keys(prints, listed)
+    keys = _keys(prints)
     return Duplicates(
         sets=_names(sets),
         images=replace(listed, cluster=cluster, key=keys[cluster], width=prints.records["width"], height=prints.records["height"]),
@@ -164,11 +165,20 @@ def _near(small: NDArray[np.uint8], looks: tuple[int, ...], least: float, quiet:
     return found.take(order), near.left_out
 
 
-def _keys(prints: Fingerprints, listed: Listed) -> NDArray[Any]:
-    """Sixteen hex digits of each file's content; where it cannot be read, words that stand for this picture alone."""
+def _require_pictures(names: Sequence[str], listed: Listed, prints: Fingerprints) -> None:
+    """A set of which nothing was seen must not pass for one without duplicates."""
+    for row, name in enumerate(names):
+        images = np.flatnonzero(listed.set == row)
+        if len(images) and not prints.known[images].any():
+            seen = f"none of {len(images):,} pictures can be read: {brief(str(listed.file[images[0]]) or str(listed.id[images[0]]))} ({prints.unread[int(images[0])]})"
+            raise DataError(f"{name}: duplicates", seen, "say where they lie: read the set with images=FOLDER (--images)")
+
+
+def _keys(prints: Fingerprints) -> NDArray[Any]:
+    """Sixteen hex digits of each file's content; nothing where it cannot be read, which neither a split nor a merge takes for a group."""
     words = [f"{value:016x}" for value in prints.records["bytes"][:, 0].byteswap().tolist()]
     for row in prints.unread:
-        words[row] = f"unread {listed.set[row]}:{listed.id[row]}"
+        words[row] = ""
     return np.array([*words, None], object)[:-1]
 
 

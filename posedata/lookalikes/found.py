@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..dataset import PoseDataset
 from ..errors import DataError, brief, first_few, one_line
+from .clusters import clustered
 
 if TYPE_CHECKING:
     import pandas
@@ -45,7 +46,7 @@ class Listed:
     cluster: Rows
     """The first picture of its cluster; who has no duplicate is its own."""
     key: NDArray[Any]
-    """Text that pictures of one cluster share and nobody else has; it stays when pictures are added after them."""
+    """Text that pictures of one cluster share and nobody else has; it stays when pictures are added after them. Nothing where unread."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -73,6 +74,10 @@ class Pairs:
     def joined(parts: Sequence[Pairs]) -> Pairs:
         names = [f.name for f in fields(Pairs)]
         return Pairs(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
+
+
+EXACT = ("bytes", "pixels")
+"""Kinds of pairs whose poses fit each other as they are."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,10 +135,13 @@ class Duplicates:
         }  # fmt: skip
 
     def mark(self, ds: PoseDataset) -> PoseDataset:
-        """The dataset with an image column `duplicate`: pictures of one cluster share its value, all others differ."""
+        """The dataset with two image columns, nothing where unread: pictures of one cluster share their `duplicate`, which a split keeps whole;
+
+        those that are equal pixel by pixel, so that poses of one fit the other, share their `same_pixels`, which a merge may join.
+        """
         keys = {
-            (str(f), str(d)) + (() if f else (str(i),)): k
-            for f, d, i, k in zip(self.images.file, self.images.folder, self.images.id, self.images.key, strict=True)
+            (str(f), str(d)) + (() if f else (str(i),)): (k, e)
+            for f, d, i, k, e in zip(self.images.file, self.images.folder, self.images.id, self.images.key, self._exact_keys(), strict=True)
         }
         asked = [(str(f), str(d)) + (() if f else (str(i),)) for f, d, i in zip(ds.images.file, ds.images.folder, ds.images.id.tolist(), strict=True)]
         unknown = [brief(name[0]) or name[-1] for name in asked if name not in keys]
@@ -141,8 +149,16 @@ class Duplicates:
             raise DataError(
                 f"{ds.name}: mark", f"{len(unknown):,} images were not looked at: {first_few(unknown, 3, ', ')}", "give this set to duplicates() too"
             )
-        column = np.array([*(keys[name] for name in asked), None], object)[:-1]
-        return replace(ds, images=ds.images.with_meta(duplicate=column), provenance=ds.provenance.then(f"duplicates marked: {', '.join(self.kinds)}"))
+        alike, equal = (np.array([*(keys[name][i] for name in asked), None], object)[:-1] for i in (0, 1))
+        return replace(
+            ds, images=ds.images.with_meta(duplicate=alike, same_pixels=equal), provenance=ds.provenance.then(f"duplicates marked: {', '.join(self.kinds)}")
+        )
+
+    def _exact_keys(self) -> list[str]:
+        """(I,) text that pictures of equal pixels share and nobody else has; nothing where unread."""
+        exact = np.isin(self.pairs.kind, EXACT)
+        first = clustered(len(self.images), self.pairs.left[exact], self.pairs.right[exact])
+        return [f"{key} = {place}" if key else "" for key, place in zip(self.images.key, first.tolist(), strict=True)]
 
     def to_frame(self) -> pandas.DataFrame:
         """One row for each pair."""
@@ -190,7 +206,7 @@ class Duplicates:
         for (a, b), (in_a, in_b) in self.leaks.items():
             lines.append(f"  LEAK    {in_a:,} images of {one_line(brief(a, 60))} and {in_b:,} of {one_line(brief(b, 60))} are duplicates of each other")
         if len(self.sets) > 1 and not self.leaks:
-            lines.append("  no leak between the sets")
+            lines.append("  no leak between the sets" + (", as far as their pictures could be read" if self.unread else ""))
         if self.unread:
             reasons = first_few([f"{one_line(brief(str(self.images.file[r]) or str(self.images.id[r]), 40))} ({why})" for r, why in self.unread.items()], 3)
             lines.append(f"  unread  {len(self.unread):>7,} images, compared with nothing: {reasons}")

@@ -36,10 +36,17 @@ class Copies:
         """(I,) copies of an image of another, earlier source; a source's own repeats are its own."""
 
 
-def copies(parts: Mapping[str, PoseDataset], merged: PoseDataset, groups: str | Sequence[Any], quiet: bool) -> tuple[Copies, list[Loss]]:
-    """Copies among the images: what the parts say in a column `duplicate`, and what `groups` says across them."""
+def copies(parts: Mapping[str, PoseDataset], merged: PoseDataset, groups: str | Sequence[Any], quiet: bool, joins: bool = False) -> tuple[Copies, list[Loss]]:
+    """Copies among the images: what the parts say in a column `duplicate`, and what `groups` says across them.
+
+    Where people are to be joined only equal pictures will do: the column `same_pixels` then, where a part has it.
+    """
+    if joins and isinstance(groups, str) and groups == "duplicate" and any("same_pixels" in p.images.meta for p in parts.values()):
+        seen = "'duplicate' also groups mirrored, cropped and altered pictures, whose poses do not fit each other"
+        raise DataError("merge: duplicate_groups", seen, "join those that are equal: duplicate_groups='same_pixels'")
     sizes = [len(p.images) for p in parts.values()]
-    within = _numbered([_labels(p.images.meta.get("duplicate"), len(p.images), f"{name}: duplicate") for name, p in parts.items()], apart=True)
+    own = [p.images.meta.get("same_pixels" if joins and "same_pixels" in p.images.meta else "duplicate") for p in parts.values()]
+    within = _numbered([_labels(column, len(p.images), f"{name}: duplicate") for column, (name, p) in zip(own, parts.items(), strict=True)], apart=True)
     if isinstance(groups, str) and groups == "bytes":
         across, unread = _by_bytes(parts, quiet)
         losses = [Loss(name, "not looked at", "", int(n), "give images=FOLDER, or duplicate_groups") for name, n in unread.items()]
@@ -227,9 +234,13 @@ def _by_source(found: Copies, weights: NDArray[Any]) -> list[tuple[str, int]]:
 
 
 def grouped(ds: PoseDataset, group: Rows) -> PoseDataset:
-    """Meta `duplicate`: a number for each group of copies, every image in one."""
-    number = np.unique(group, return_inverse=True)[1].reshape(-1) + 1
-    return replace(ds, images=ds.images.with_trusted_meta(duplicate=number.astype(np.int64)))
+    """Meta `duplicate`: what the first image of each group of copies was called; every image is in one.
+
+    Not a number: a split draws a group's side from its name, which must stay when a source grows.
+    """
+    meta = ds.images.meta
+    names = meta["source"] + ":" + meta["source_id"]
+    return replace(ds, images=ds.images.with_trusted_meta(duplicate=names[group]))
 
 
 POLICIES: dict[str, tuple[str, Callable[[PoseDataset, Copies], tuple[PoseDataset, list[Loss]]]]] = {

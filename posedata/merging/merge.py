@@ -59,7 +59,7 @@ def merge(
     losses = [loss for b in brought for loss in b.losses]
     moved = {b.name: replace(b.dataset, schema=ruled) for b in brought}
     both, told_of = stacked(moved, named, ruled, categories or {}, name)
-    found, looked = copies(named, both, duplicate_groups, quiet)
+    found, looked = copies(named, both, duplicate_groups, quiet, policy == "join")
     both, more = POLICIES[policy][1](both, found)
     return numbered(both), told([*losses, *told_of, *looked, *more, *_file_names(both)])
 

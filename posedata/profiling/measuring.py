@@ -22,6 +22,8 @@ MARGIN = 0.1
 ANGLES = 36
 _MOST_VALUES = 200
 """A text column with more values is names, not kinds."""
+_NAMES = {"source_id", "source_ids", "duplicate"}
+"""Columns of names however few there are: merges, duplicates and consensus leave them."""
 
 MEANINGS = {
     "instances": "instances on the image",
@@ -195,7 +197,7 @@ def tallies(ds: PoseDataset) -> dict[str, dict[str, int]]:
     found = {"category": _tally(ds.category_names)}
     found["category"] |= {c.name: 0 for c in ds.categories if c.name not in found["category"]}
     for table, prefix in ((ds.instances, ""), (ds.images, "image ")):
-        found |= {f"{prefix}{name}": _tally(values) for name, values in table.meta.items() if _is_kind(values, table)}
+        found |= {f"{prefix}{name}": _tally(values) for name, values in table.meta.items() if name not in _NAMES and _is_kind(values, table)}
     return found
 
 

@@ -268,7 +268,9 @@ def _none_of(s: Subject, known: Any) -> Hits:
 
 
 def no_area(s: Subject) -> Hits:
-    return _none_of(s, np.isfinite(s.ds.instances.area))
+    """Also of some rows: one scale for some and none for others is no set of one scale."""
+    lacking = int((~np.isfinite(s.ds.instances.area)).sum())
+    return hits(np.zeros(int(lacking > 0), int), *([[lacking], [len(s.ds)]] if lacking else [[], []]))
 
 
 def no_box(s: Subject) -> Hits:
@@ -343,7 +345,7 @@ GEOMETRY = (
           trap="AP-10K and ATRW.", traps=("ap10k-area", "atrw"), thresholds=("share_of_all", "enough_rows")),
     _rule("PD122", "box-is-image", "note", "set", "", "", box_is_image, "boxes are whole images", "{0:,} of {1:,}", "a box says where the object is",
           "Area, size and PCK by box measure the picture instead of the animal.", trap="ATRW's pose files: 1,032 of 1,032.", traps=("atrw",), thresholds=("share_of_all", "enough_rows")),
-    _rule("PD123", "no-area", "note", "set", "", "", no_area, "no area", "none of {0:,} rows has one", ".53 of the box is what CrowdPose's and xtcocotools' evaluators take",
+    _rule("PD123", "no-area", "note", "set", "", "", no_area, "no area", "{0:,} of {1:,} rows have none", ".53 of the box is what CrowdPose's and xtcocotools' evaluators take",
           "OKS needs a scale: pycocotools stops with a KeyError, others assume.", trap="CrowdPose.", traps=("crowdpose-misc", "ap10k-area")),
     _rule("PD124", "no-box", "note", "set", "", "", no_box, "no boxes", "none of {0:,} rows has one", "top-down models need them",
           "Crops must be made from the points, which knows what a detector does not.", trap="TechNumber's cats.", traps=("akd",)),
