@@ -56,7 +56,7 @@ def duplicates(
     """Find pictures that are the same or nearly so: within one SOURCE, and between several (leaks).
 
     Equal bytes, equal pixels, near (encoded again, resized, cropped a little, lighter or darker), mirrored, turned. Exit 1 when
-    pictures leak from one source into another; with one source, when it holds duplicates.
+    pictures leak from one source into another; with one source, when it holds duplicates; and when pictures could not be read.
 
     \b
     posedata duplicates ap10k/split1/train ap10k/split1/val -o leaks.png
@@ -81,7 +81,7 @@ def duplicates(
     if out:
         say(str(found.sheet(out, shown)), quiet or as_json)
     emit(found.to_dict(), str(found), as_json)
-    if found.leaks if len(sets) > 1 else len(found):
+    if (found.leaks if len(sets) > 1 else len(found)) or found.unread:
         sys.exit(1)
 
 

@@ -69,10 +69,18 @@ def merge(sources: tuple[str, ...], out: str, losses: str | None, strict: bool, 
     if losses:
         _write_losses(lost, losses)
     say(repr(lost), quiet or as_json)
+    _say_folders(both, path, quiet or as_json)
     values = {"out": str(path), "schema": both.schema.name, "images": len(both.images), "instances": len(both), "losses": lost.to_dict()}
     emit(values, f"{path}: {len(both):,} instances on {len(both.images):,} images, {both.schema.name}", as_json)
     if strict and len(lost.lost):
         sys.exit(1)
+
+
+def _say_folders(both: PoseDataset, path: Path, quiet: bool) -> None:
+    """COCO JSON has no place for the folders of pictures that lie in several."""
+    folders = sorted({f for f in both.images.folder.tolist() if f})
+    if path.suffix == ".json" and len(folders) > 1:
+        say(f"pictures lie in {len(folders)} folders, which COCO JSON cannot hold ({first_few(folders, 2, ', ')}): write .parquet to keep them", quiet)
 
 
 def _sources(sources: tuple[str, ...], images: dict[str, str], root: str | None) -> dict[str, PoseDataset]:
