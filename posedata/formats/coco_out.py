@@ -40,7 +40,9 @@ def to_coco(ds: PoseDataset, path: str | Path | None = None) -> bytes:
         }
         own: dict[str, Any] = {} if ds.rest.keys else {"info": _info(ds)}
         own |= {k: Raw(v) for k, v in ds.rest.texts.items()}
-        changed = info_text(ds.schema, ds.rest.texts) if ds.rest.keys else None
+        # a union of categories with points of their own is read back from those
+        whole = all(len(c.points) == len(ds.schema) for c in ds.categories if c.points)
+        changed = info_text(ds.schema, ds.rest.texts) if ds.rest.keys and whole else None
         own |= {"info": changed} if changed else {}
         order = dict.fromkeys((*(ds.rest.keys or ("info",)), *own, *_parts_to_write(ds)))
         try:
