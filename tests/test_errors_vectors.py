@@ -195,3 +195,17 @@ def test_corrected(name: str) -> None:
 def test_corrected_as_coco_analyze_does(name: str) -> None:
     edit, k, _, wanted = CORRECTED[name]
     assert reached(edit, k, legacy=True) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_ends_of_jitter_belong_to_jitter_below_and_to_good_above() -> None:
+    """At a similarity of exactly `near` a point is near; of exactly `good`, good."""
+    truths = np.concatenate([np.stack([GRID, GRID + BESIDE]), np.full((2, 17, 1), 2.0)], -1)
+    pose = GRID.copy()
+    pose[LEFT_SHOULDER, 0] += away(LEFT_SHOULDER, 0.6)
+    truth = PoseDataset.from_arrays(schema="coco17", image=[1, 1], keypoints=truths, area=[1e4, 1e4])
+    pred = Predictions.from_arrays(schema="coco17", image=[1], keypoints=pose[None], score=[1.0])
+    ev = evaluate(truth, pred, COCO)
+    measured = float(ev.errors().labelled.own[0, LEFT_SHOULDER])
+    label = lambda **ends: LETTERS[int(ev.errors(Rules(**ends)).labelled.code[0, LEFT_SHOULDER])]
+    assert (label(near=measured), label(near=float(np.nextafter(measured, 1)))) == ("j", "m")
+    assert (label(good=measured), label(good=float(np.nextafter(measured, 1)))) == ("g", "j")

@@ -264,3 +264,13 @@ def test_orders_name_every_point_once() -> None:
 def test_moves_are_said_in_words() -> None:
     foot = posedata.load_schema("foot6")
     assert moves(foot, foot.mirror) == "left_big_toe under right_big_toe, left_small_toe under right_small_toe, left_heel under right_heel and 3 more"
+
+
+@pytest.mark.parametrize(("share", "warned"), [(3, True), (4, False)])
+def test_a_third_of_truths_ignored_is_told_and_a_quarter_is_not(share: int, warned: bool) -> None:
+    truth = people(images=24)
+    crowd = np.arange(len(truth)) % share == 0
+    kept = truth.take(np.arange(len(truth) // 12 * 12))
+    kept = replace(kept, instances=replace(kept.instances, crowd=crowd[: len(kept)]))
+    told = [w for w in evaluate(kept, found(kept)).warnings if "truths are ignored" in w]
+    assert bool(told) == warned
