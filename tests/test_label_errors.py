@@ -21,6 +21,7 @@ from posebench.labels import KINDS
 from posebench.simulate import simulate
 from posebench.suspects.evidence import tail_in_bins
 from posebench.suspects.shape import shape_outliers
+from posebench.suspects.telling import _finds
 from posedata import PoseDataset, PoseError, Predictions
 from tests.people import found as predicted
 from tests.people import people
@@ -268,3 +269,8 @@ def test_small_and_odd_sets_are_ranked_too(case: str) -> None:
     found = posebench.label_errors(evaluate(truth, pred))
     assert len(found) >= len(truth) and np.isfinite(found.doubt).all()
     assert found.sheet(3).size[0] > 0 and (case != "no confidence" or "equally sure" in found.notes[-1])
+
+
+def test_a_model_that_is_sure_is_not_said_to_hardly_find_a_point() -> None:
+    said = [_finds(c) for c in (0.0, 0.05, 0.83)]
+    assert said == ["finds none", "hardly finds it (0.05)", "puts it elsewhere (0.83)"]

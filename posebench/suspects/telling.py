@@ -112,7 +112,14 @@ def _missing(f: Suspects, s: int, k: int, names: str, n: int) -> str:
 def _surplus(f: Suspects, s: int, k: int, names: str, n: int) -> str:
     row = f.pred[s]
     c = 0.0 if f.ev.predictions.absent[row, k] else _sure(f, s, k)
-    return f"{names} labelled; the model " + (f"hardly finds it ({c:.2f})" if c > 0 else "finds none")
+    return f"{names} labelled; the model {_finds(c)}"
+
+
+def _finds(confidence: float) -> str:
+    """A point is suspected as surplus also where a model that is fairly sure puts it elsewhere; that is no doubt of its being there."""
+    if confidence <= 0:
+        return "finds none"
+    return f"hardly finds it ({confidence:.2f})" if confidence < 0.5 else f"puts it elsewhere ({confidence:.2f})"
 
 
 def _instance(f: Suspects, s: int, k: int, names: str, n: int) -> str:
