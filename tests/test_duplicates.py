@@ -331,3 +331,11 @@ def test_a_mirrored_copy_is_grouped_for_splits_and_never_joined(tmp_path: Path, 
     assert len(joined.images) == 3, "the equal pair is one image, the mirrored copy another"
     by_bytes, _ = posedata.merge({"a": a, "b": b}, policy="join")
     assert len(by_bytes.images) == 3, "what the parts say of themselves does not bring the mirrored ones together"
+
+
+def test_a_picture_that_cannot_be_read_is_no_all_clear(tmp_path: Path, scenes: list[Image.Image]) -> None:
+    saved(tmp_path, scenes[:3], "train").to_coco(tmp_path / "train.json")
+    next((tmp_path / "train").glob("*.png")).write_bytes(b"no picture")
+    done = run("posedata", "duplicates", "train.json", "--images", "train", "--json", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert json.loads(done.stdout)["counts"]["unread"] == 1

@@ -432,3 +432,16 @@ def test_usage_errors_are_clicks_own(tmp_path: Path) -> None:
     assert done.returncode == 2 and "Missing argument 'PREDS...'" in done.stderr
     error = json.loads(command("evaluate", "--json", cwd=tmp_path).stdout)["error"]
     assert error["where"] == "posebench evaluate" and set(error) == {"where", "seen", "cure"}
+
+
+def test_check_exits_by_what_it_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from posebench.cli import app
+
+    truth = annotations(2)
+    path, found = written(tmp_path, truth, results(truth))
+    for theirs, status in ((0.5, 0), (0.5 + 1e-13, 0), (0.51, 1), (None, 1)):
+        monkeypatch.setattr("posebench.scoring._checked", lambda ev, theirs=theirs: {"AP": {"ours": 0.5, "pycocotools": theirs}})
+        done = CliRunner().invoke(app, ["evaluate", str(found), "--truth", str(path), "--check", "--json"])
+        assert done.exit_code == status, (theirs, done.output)

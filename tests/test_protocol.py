@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import posebench
+import posedata
 from posebench import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, PROTOCOLS, Protocol, load_protocol
 from posebench.protocol import OKS_THRESHOLDS, Part
 from posebench.protocols import BY_SCHEMA
@@ -289,3 +290,12 @@ def test_the_rules_of_foot_animals_and_cats() -> None:
 def test_the_presets_are_all_public() -> None:
     public = [getattr(posebench, name) for name in posebench.__all__]
     assert all(any(p is value for value in public) for p in PROTOCOLS.values())
+
+
+def test_feet_alone_count_who_has_a_foot_point_whatever_the_body_count_says() -> None:
+    points = np.full((1, 6, 3), 2.0)
+    truth = posedata.PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=points, area=[100.0], recorded=[0])
+    pred = posedata.Predictions.from_arrays(schema="foot6", image=[1], keypoints=points, score=[0.9])
+    ev = posebench.evaluate(truth, pred)
+    assert (ev.protocol.name, ev.counts["counted"], round(ev["AP"], 9)) == ("foot", 1, 1.0)
+    assert posebench.evaluate(truth, pred, "coco").counts["counted"] == 0
