@@ -4,17 +4,18 @@ UV      = .venv/bin/uv
 RUN     = .venv/bin
 CORE    = .venv/.core
 DEV     = .venv/.dev
+BROWSER = .venv/.browser
 
 .PHONY: demo test test-fast lint bench docs clean
 
 demo: $(CORE)  ## draw the synthetic sets; score, diagnose and plot simulated predictions
 	$(RUN)/posebench demo
 
-test: $(DEV)  ## every test that needs no GPU
-	$(RUN)/pytest -n auto
+test: $(DEV) $(BROWSER)  ## every test that needs no GPU
+	$(RUN)/pytest -n auto --dist loadgroup
 
 test-fast: $(DEV)  ## the part under a minute
-	$(RUN)/pytest -n auto -m "not slow"
+	$(RUN)/pytest -n auto --dist loadgroup -m "not slow"
 
 lint: $(DEV)  ## ruff and mypy
 	$(RUN)/ruff check .
@@ -46,3 +47,10 @@ $(CORE): $(UV) pyproject.toml
 $(DEV): $(UV) pyproject.toml
 	$(UV) pip install -q --python .venv -e '.[train]' --group dev
 	@touch $@ $(CORE)
+
+# A browser draws pages in tests: from PATH, else Debian's where we may install it; else those tests skip and say so.
+$(BROWSER): $(DEV)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Chromium" && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium >/dev/null; } || \
+	  echo "no Chromium: the tests that need a browser will skip"
+	@touch $@
