@@ -30,7 +30,10 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
+    "matplotlib": {
+        f"posebench/plots/{name}.py"
+        for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "thresholds", "tolerance", "similarity", "reliability", "vector")
+    }
     | {"posedata/profiling/plots.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
@@ -38,7 +41,7 @@ ROOMS = {
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
+    "version", "errors", "files", "pages", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
     "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
     "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
 )  # fmt: skip

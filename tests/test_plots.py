@@ -38,7 +38,13 @@ SCHEMAS = {
     "k25": Schema(name="k25", keypoints=tuple(Keypoint(f"p{i}", 0.05) for i in range(25))),
     "long": LONG,
 }
-OF_EVALUATION: dict[str, Callable[[Evaluation], Figure]] = {"precision_recall": plots.precision_recall}
+OF_EVALUATION: dict[str, Callable[[Evaluation], Figure]] = {
+    "precision_recall": plots.precision_recall,
+    "ap_by_threshold": plots.ap_by_threshold,
+    "ap_by_threshold, below a ceiling": lambda ev: plots.ap_by_threshold(ev, [0.99 - 0.05 * i for i in range(len(ev.protocol.thresholds))]),
+    "tolerance_circles": plots.tolerance_circles,
+    "calibration_bars": plots.calibration_bars,
+}
 OF_REPORT: dict[str, Callable[[ErrorReport], Figure]] = {
     "error_shares": plots.error_shares,
     "error_shares, as the schema has them": lambda report: plots.error_shares(report, "schema"),
@@ -46,6 +52,7 @@ OF_REPORT: dict[str, Callable[[ErrorReport], Figure]] = {
     "skeleton": plots.skeleton,
     "skeleton, oks lost": lambda report: plots.skeleton(report, "oks lost"),
     "confusion": plots.confusion,
+    "similarity_strips": plots.similarity_strips,
 }
 
 
@@ -253,7 +260,7 @@ def test_every_schema_has_a_layout_with_left_and_right_apart(name: str) -> None:
 
 def test_the_matrix_holds_the_landings() -> None:
     report = usual().errors()
-    image = plots.confusion(report).axes[0].get_images()[0].get_array()
+    image = plots.confusion(report).axes[0].collections[0].get_array()
     counts = report.landings
     shown = [t.get_text() for t in plots.confusion(report).axes[0].get_yticklabels() if t.get_text()]
     assert image is not None and int(np.asarray(image).sum()) == int(counts.sum())
@@ -263,7 +270,7 @@ def test_the_matrix_holds_the_landings() -> None:
 def test_of_many_keypoints_the_matrix_shows_those_that_matter_and_counts_the_rest() -> None:
     report = usual("k25").errors()
     figure = plots.confusion(report)
-    image = np.asarray(figure.axes[0].get_images()[0].get_array())
+    image = np.asarray(figure.axes[0].collections[0].get_array())
     assert len(image) == 14
     assert sorted(image.sum(1)) == sorted(np.sort(report.landings.sum(1))[-14:])
     assert f"{report.landings.sum() - image.sum():,} of points with fewer are left out" in words(figure).replace("\n", " ")

@@ -8,7 +8,28 @@ from .cost import cost_waterfall
 from .curves import precision_recall
 from .labels import label_drawings
 from .landing import confusion
+from .reliability import calibration_bars
 from .shares import error_shares
+from .similarity import similarity_strips
 from .style import COLOURS, save
+from .thresholds import ap_by_threshold
+from .tolerance import tolerance_circles
+from .vector import INKS, Drawing, drawing
 
-__all__ = ["COLOURS", "confusion", "cost_waterfall", "error_shares", "label_drawings", "precision_recall", "save", "skeleton"]
+__all__ = [
+    "COLOURS",
+    "INKS",
+    "Drawing",
+    "ap_by_threshold",
+    "calibration_bars",
+    "confusion",
+    "cost_waterfall",
+    "drawing",
+    "error_shares",
+    "label_drawings",
+    "precision_recall",
+    "save",
+    "similarity_strips",
+    "skeleton",
+    "tolerance_circles",
+]
