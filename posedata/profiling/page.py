@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from ..errors import FormatError
 from ..files import write_bytes
-from ..images import small_example
+from ..images import jpeg, small_example
 from ..pages import Html, document, named
 from .looking import Profile
 from .measuring import MEANINGS
@@ -132,9 +131,7 @@ def _examples(p: Profile, n: int) -> list[str]:
             picture = small_example(ds, row, 220)
         except FormatError:
             continue  # the count of unread pictures stands at the top
-        held = io.BytesIO()
-        picture.save(held, "JPEG", quality=72)
-        data = base64.b64encode(held.getvalue()).decode()
+        data = base64.b64encode(jpeg(picture)).decode()
         name = named(ds.images.file[row] or ds.images.id[row], 60)
         cards.append(
             f'<figure><img alt="{name}, {html.escape(why)}" src="data:image/jpeg;base64,{data}"><figcaption>{name}<br>{html.escape(why)}</figcaption></figure>'
