@@ -1,6 +1,6 @@
 """Metrics of distance: PCK in every published form, AUC, EPE, NME, and what else is measured in pixels."""
 
-from .means import Judged, Measured, mean_of, means_by_keypoint
+from .means import Averaged, Judged, Measured, mean_of, means_by_keypoint
 from .metrics import (
     DISTANCE_METRICS,
     NME_NORMS,
@@ -27,6 +27,7 @@ __all__ = [
     "NME_NORMS",
     "NORMS",
     "PCK_RULES",
+    "Averaged",
     "DistanceMetric",
     "JointAP",
     "Judged",
