@@ -125,10 +125,16 @@ def as_matched(workings: Workings, s: Spelling, selection: Selection) -> Selecti
 
 def _poseval(workings: Workings, s: Spelling, selection: Selection) -> Measured:
     """PoseTrack's mean over joints, which has a matching of its own."""
-    if s.where or selection is not EVERYTHING:
-        raise PoseError(f"metric {canonical(s)!r}", "poseval's AP has no slices, ranges or parts", f"ask for it by itself: {s.name}.{s.variant}")
-    joints = distances.poseval_ap(workings.aligned, 0.5 if s.at is None else s.at)
+    joints = poseval_joints(workings, s, selection).ap(selection.images)
     return Measured(joints.mean, int(joints.n.sum()))
+
+
+def poseval_joints(workings: Workings, s: Spelling, selection: Selection) -> distances.Joints:
+    """What poseval makes of every point; images may be chosen, for it looks at each by itself."""
+    if s.where or not selection.only_images:
+        raise PoseError(f"metric {canonical(s)!r}", "poseval's AP has no ranges or parts, and no slices but of images", f"ask for {s.name}.{s.variant}")
+    at = 0.5 if s.at is None else s.at
+    return workings.once(("poseval", at), lambda: distances.poseval_joints(workings.aligned, at))
 
 
 def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:

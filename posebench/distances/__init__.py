@@ -18,7 +18,7 @@ from .metrics import (
     rmse,
 )
 from .norms import NORMS
-from .poseval import JointAP, poseval_ap
+from .poseval import JointAP, Joints, poseval_ap, poseval_joints
 from .presets import PCK_RULES
 from .rules import PCKRule
 
@@ -30,6 +30,7 @@ __all__ = [
     "Averaged",
     "DistanceMetric",
     "JointAP",
+    "Joints",
     "Judged",
     "Measured",
     "PCKRule",
@@ -46,5 +47,6 @@ __all__ = [
     "per_keypoint",
     "percentile",
     "poseval_ap",
+    "poseval_joints",
     "rmse",
 ]
