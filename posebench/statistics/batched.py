@@ -26,42 +26,43 @@ class Step:
     """One threshold: P true positives, best score first."""
 
     hit: Rows
-    """(P,) places among the predictions near a truth."""
+    """(P,) which of the true positives of any threshold they are."""
     image: Rows
     """(P,)"""
     between: csr_array
-    """(P, I) near predictions that count, from after the true positive before up to this one."""
+    """(P, I) predictions that count at this threshold, not at every one: from after the true positive before up to this one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One category: H predictions near a truth, and what lies between them."""
+    """One category: H predictions that are a true positive at any threshold, and what lies between them."""
 
     truths: Floats
     """(I,) truths that count, by image."""
     before: csr_array
-    """(H, I) predictions far from every truth that count, from after the near one before up to this one."""
+    """(H, I) predictions that count at every threshold and find nothing, from after one of the H up to the next."""
     steps: Sequence[Step]
 
 
 def batch_of(ranking: Ranking, images: int) -> Batch:
-    near = ranking.place
-    far = ~ranking.outside
-    far[near] = False
-    places = np.flatnonzero(far)
-    places = places[: np.searchsorted(places, near[-1]) if len(near) else 0]
-    mine = ranking.image[near]
+    """What does not depend on the weights."""
+    near, hits = ranking.place, np.flatnonzero(ranking.hit.any(0))
+    varied = ranking.hit.any(0) | (ranking.idle.any(0) & ~ranking.idle.all(0))
+    always = ~ranking.outside
+    always[near] = ~varied & ~ranking.idle.any(0)
+    places = np.flatnonzero(always)
+    places = places[: np.searchsorted(places, near[hits[-1]]) if len(hits) else 0]
     return Batch(
         truths=np.bincount(ranking.truth_image, minlength=images).astype(np.float64),
-        before=_counted(np.searchsorted(near, places), ranking.image[places], (len(near), images)),
-        steps=[_step(mine, hit, idle, images) for hit, idle in zip(ranking.hit, ranking.idle, strict=True)],
+        before=_counted(np.searchsorted(near[hits], places), ranking.image[places], (len(hits), images)),
+        steps=[_step(ranking.image[near], hit, varied & ~idle, hits, images) for hit, idle in zip(ranking.hit, ranking.idle, strict=True)],
     )
 
 
-def _step(image: Rows, hit: NDArray[np.bool_], idle: NDArray[np.bool_], images: int) -> Step:
+def _step(image: Rows, hit: NDArray[np.bool_], counts: NDArray[np.bool_], hits: Rows, images: int) -> Step:
     at = np.flatnonzero(hit)
-    counted = np.flatnonzero(~idle[: at[-1] + 1]) if len(at) else at
-    return Step(at, image[at], _counted(np.searchsorted(at, counted), image[counted], (len(at), images)))
+    counted = np.flatnonzero(counts[: at[-1] + 1]) if len(at) else at
+    return Step(np.searchsorted(hits, at), image[at], _counted(np.searchsorted(at, counted), image[counted], (len(at), images)))
 
 
 def _counted(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:
