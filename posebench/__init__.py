@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .postprocess import oks_nms, rescore, soft_oks_nms
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
+    from .statistics.ceiling import Ceiling, ceiling
+    from .statistics.grids import Grid
     from .submission import check_results
     from .suspects.plant import PLANTED, plant_label_errors
 
@@ -27,6 +29,8 @@ _HOME = {
     "postprocess": ("oks_nms", "rescore", "soft_oks_nms"),
     "protocol": ("Protocol",),
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
+    "statistics.ceiling": ("Ceiling", "ceiling"),
+    "statistics.grids": ("Grid",),
     "submission": ("check_results",),
     "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip
