@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
     from .statistics.ceiling import Ceiling, ceiling
     from .statistics.grids import Grid
+    from .statistics.sensitivity import Sensitivity, sensitivity
     from .submission import check_results
     from .suspects.plant import PLANTED, plant_label_errors
 
@@ -31,6 +32,7 @@ _HOME = {
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
     "statistics.ceiling": ("Ceiling", "ceiling"),
     "statistics.grids": ("Grid",),
+    "statistics.sensitivity": ("Sensitivity", "sensitivity"),
     "submission": ("check_results",),
     "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip

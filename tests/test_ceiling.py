@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -93,14 +94,14 @@ def test_without_noise_and_grid_everything_passes(schema: str) -> None:
 def test_more_noise_is_a_lower_ceiling() -> None:
     ds = crowded(150, 3)
     values = [ceiling(ds, noise=x, grids=(), draws=4)["annotators" if x else "nothing"].ap for x in (0, 0.5, 0.7, 1, 2, 4)]
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in pairwise(values))
 
 
 def test_a_coarser_grid_is_a_lower_ceiling_and_a_better_decode_a_higher_one() -> None:
     ds = crowded(150, 3)
     made = ceiling(ds, noise=0, grids=["64x48/1", "64x48/2", "64x48/4", "64x48/8", "64x48/8:quarter", "64x48/8:exact"])
     values = [made[f"grid {g}"].ap for g in ("64x48/1", "64x48/2", "64x48/4", "64x48/8")]
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in pairwise(values))
     assert made["grid 64x48/8"].ap < made["grid 64x48/8:quarter"].ap < made["grid 64x48/8:exact"].ap == pytest.approx(1)
     corner = ceiling(ds, noise=0, grids="64x48/4:corner")
     assert corner["grid 64x48/4:corner"].ap < made["grid 64x48/4"].ap
