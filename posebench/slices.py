@@ -23,7 +23,7 @@ from .selection import Selection
 from .spelling import Spelling
 from .workings import Workings
 
-__all__ = ["OVERLAP", "SLICES", "Slice", "default_metrics", "slice_names", "sliced", "slices_of"]
+__all__ = ["OVERLAP", "SLICES", "Slice", "default_metrics", "image_column", "slice_names", "sliced", "slices_of"]
 
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
 """COCO's ends, each area in one band: the lower end belongs to it."""
@@ -71,6 +71,12 @@ def slices_of(workings: Workings, by: str) -> list[Slice]:
     if (column := _key_of_file(truth.images.rest, by)) is not None:
         return [Slice(label, Selection(images=mask.astype(np.float64))) for label, mask in _values(column)]
     raise PoseError(f"by={brief(repr(by))}", "no such column", did_you_mean(by, slice_names(workings)))
+
+
+def image_column(workings: Workings, name: str) -> NDArray[Any] | None:
+    """(I,) a column of the images, or a key that their records have in the file; None where there is none."""
+    images = workings.aligned.truth.images
+    return images.meta[name] if name in images.meta else _key_of_file(images.rest, name)
 
 
 def slice_names(workings: Workings) -> list[str]:

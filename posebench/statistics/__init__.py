@@ -1,1 +1,1 @@
-"""How sure a number is, and what it hangs on: intervals, comparisons, sensitivity, ceilings, gaps."""
+"""Statistics: how far a number can be trusted, by drawing the images again with replacement."""
