@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
     from .statistics.ceiling import Ceiling, ceiling
+    from .statistics.gap import Gap, gap
     from .statistics.grids import Grid
     from .statistics.sensitivity import Sensitivity, sensitivity
     from .submission import check_results
@@ -31,6 +32,7 @@ _HOME = {
     "protocol": ("Protocol",),
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
     "statistics.ceiling": ("Ceiling", "ceiling"),
+    "statistics.gap": ("Gap", "gap"),
     "statistics.grids": ("Grid",),
     "statistics.sensitivity": ("Sensitivity", "sensitivity"),
     "submission": ("check_results",),
