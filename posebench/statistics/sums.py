@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,19 @@ class Ratios:
         count = some.sum(1)
         value = np.divide(rates.sum(1), count, out=np.full(len(top), np.nan), where=count > 0)
         return np.sqrt(value) if self.root else value
+
+    def linearised(self) -> tuple[float, Floats]:
+        """The number, and what each row adds to its error; NaN and zeros where nothing counts."""
+        top, bottom = self.top.sum(0), self.bottom.sum(0)
+        some = bottom > 0
+        if not some.any():
+            return float("nan"), np.zeros(len(self.top))
+        rates = top[some] / bottom[some]
+        return float(rates.mean()), ((self.top[:, some] - rates * self.bottom[:, some]) / bottom[some]).mean(1)
+
+    def by(self, sums: Callable[[Floats], Floats]) -> Ratios:
+        """The same with rows added up: `clusters.sums`."""
+        return replace(self, top=sums(self.top), bottom=sums(self.bottom))
 
 
 def ratios_of(averaged: Averaged, image: Rows, images: int, weights: Floats | None = None) -> Ratios:
