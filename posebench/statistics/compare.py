@@ -275,7 +275,10 @@ def _plan(evs: Sequence[Evaluation], metrics: Sequence[str] | None, by: Sequence
 
 def _names(ev: Evaluation, metrics: Sequence[str] | None) -> Sequence[str]:
     if metrics is None:
-        return [name for name, m in ev.table.items() if m.n]
+        known = [name for name, m in ev.table.items() if m.n]
+        if not known:
+            raise PoseError(ev.truth.name, "no truth counts, so there is nothing to compare", "another truth, or another protocol")
+        return known
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     if not names:
         raise PoseError("metrics", "none is named", "for instance AP,AR; posebench metrics lists them")

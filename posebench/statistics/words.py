@@ -85,7 +85,18 @@ def differences_table(c: Comparison) -> str:
     value = ("first", "second") if many else tuple(one_line(n) for n in c.names)
     after = _NAMES[c.correction]
     rows = [
-        [*(["models"] if many else []), "", "metric", *value, "difference", f"{share(c.level)} interval", "p", *([f"p after {after}"] if after else []), ""]
+        [
+            *(["models"] if many else []),
+            "",
+            "metric",
+            *value,
+            "difference",
+            f"{share(c.level)} interval",
+            "n",
+            "p",
+            *([f"p after {after}"] if after else []),
+            "",
+        ]
     ]
     for row in c.rows:
         where = f"{row.by}: {one_line(str(row.label))}" if row.by else ""
