@@ -78,10 +78,10 @@ class PoseEvaluation(DetectionEvaluation):  # type: ignore[misc]
 class PoseResults(DetectionResults):  # type: ignore[misc]
     """FiftyOne's report at a similarity of .5, with our metrics; mAP and mAR are those of the protocol."""
 
-    def mAP(self) -> float | None:  # noqa: N802  # FiftyOne's spelling
+    def mAP(self) -> float | None:  # FiftyOne's spelling
         return self._ours("AP")
 
-    def mAR(self) -> float | None:  # noqa: N802
+    def mAR(self) -> float | None:
         return self._ours("AR")
 
     def _ours(self, name: str) -> float | None:
@@ -111,7 +111,7 @@ def _outcomes(ev: Evaluation, found: Any, counted: Any) -> tuple[dict[Any, Any],
     """By annotation id and by row of the predictions: tp, fp or fn, who is on the other side, and the similarity."""
     ids, rows = ev.truth.instances.id.tolist(), ev.predictions.row.tolist()
     oks = similarity_of(ev, found)
-    names = np.where(found >= 0, "tp", np.where(found == -1, "fp", None))
+    names = np.array(["tp", None, "fp"], object)[np.where(found >= 0, 0, found)]  # -1 is the last, -2 none
     by_pred = {row: (name, ids[t] if t >= 0 else None, s) for row, name, t, s in zip(rows, names.tolist(), found.tolist(), oks.tolist(), strict=True)}
     by_truth = {i: ("fn" if c else None, None, None) for i, c in zip(ids, counted.tolist(), strict=True)}
     by_truth |= {ids[t]: ("tp", row, s) for row, t, s in zip(rows, found.tolist(), oks.tolist(), strict=True) if t >= 0 and counted[t]}
@@ -128,7 +128,9 @@ def similarity_of(ev: Evaluation, found: Any) -> Any:
     return oks
 
 
-def store(dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[str, str], matches: Iterable[tuple[Any, ...]], counts: Mapping[str, Mapping[str, int]]) -> None:
+def store(
+    dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[str, str], matches: Iterable[tuple[Any, ...]], counts: Mapping[str, Mapping[str, int]]
+) -> None:
     """Write an evaluation that was made elsewhere where FiftyOne keeps its own: `fields` are those of predictions and of truth."""
     config = PoseEvaluationConfig(*fields, protocol=ev.protocol.name)
     method = config.build()

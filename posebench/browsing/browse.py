@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
-from posedata.formats.fiftyone import field_name, keep_source, open_dataset, put_truth, set_skeleton, truth_field, with_sizes
-from posedata.formats.fiftyone_db import connect, launch, untested
-from posedata.formats.fiftyone_fields import LabelTable, keep, label_ids, note_field, recall, write_labels
+from posedata.formats.fiftyone import field_name, keep_source, missing_pictures, open_dataset, put_truth, set_skeleton, truth_field, with_sizes
+from posedata.formats.fiftyone_db import Browsing, connect, untested
+from posedata.formats.fiftyone_fields import LabelTable, keep, label_ids, note_field, recall, save_views, write_labels
 from posedata.formats.hf import content_fingerprint
 from posedata.formats.shares import prediction_columns, sizes_of
 from posedata.progress import bar
@@ -25,52 +24,9 @@ from ..table import number
 from . import backend
 from .install import install_panel
 from .told import Told, told
-from .views import save_views, views_of
+from .views import views_of
 
-__all__ = ["Browsing", "browse_evaluations"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Browsing:
-    """A FiftyOne dataset, ready, and the App on it where it was opened: `.dataset`, `.session`, `.wait()`."""
-
-    dataset: Any
-    truth: str
-    """The field of the truth."""
-    models: tuple[str, ...]
-    """The fields of the models."""
-    view: Any = None
-    """What the App begins with; None for all."""
-    session: Any = None
-    notes: tuple[str, ...] = field(default=())
-
-    def open(self, port: int | None = None, remote: bool = False) -> Browsing:
-        """The same with the App opened on it."""
-        return replace(self, session=launch(self.dataset, self.view, port, remote))
-
-    def wait(self) -> None:
-        """Until the App is closed."""
-        if self.session is not None:
-            self.session.wait(-1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
-            "dataset": self.dataset.name,
-            "images": len(self.dataset),
-            "truth": self.truth,
-            "models": list(self.models),
-            "views": self.dataset.list_saved_views(),
-            "evaluations": self.dataset.list_evaluations(),
-            "notes": list(self.notes),
-        }
-
-    def __repr__(self) -> str:
-        views = self.dataset.list_saved_views()
-        lines = [f"FiftyOne dataset {self.dataset.name}: {len(self.dataset):,} images, fields {', '.join((self.truth, *self.models))}"]
-        lines += [f"  {len(views)} saved views: {', '.join(views)}"] if views else []
-        lines += [f"  note: {n}" for n in self.notes]
-        return "\n".join([*lines, f"  open it again: fiftyone app launch {self.dataset.name}"])
+__all__ = ["browse_evaluations"]
 
 
 def browse_evaluations(
@@ -82,7 +38,7 @@ def browse_evaluations(
     _require_one_truth(models)
     connect()
     dataset, at = open_dataset(first.truth, name, fresh)
-    notes = [*untested(), *_missing_pictures(first)]
+    notes = [*untested(), *missing_pictures(first.truth)]
     with bar("models", len(models)) as step:
         for model, ev in models.items():
             notes += _put_model(dataset, model, ev, at, worst, suspects)
@@ -90,7 +46,7 @@ def browse_evaluations(
     notes += [line for line in (install_panel(),) if line]
     truth = truth_field(dataset, first.truth.schema)
     view = None if instance is None else instance_view(dataset, truth, models, instance)
-    return Browsing(dataset=dataset, truth=truth, models=tuple(models), view=view, notes=tuple(dict.fromkeys(notes)))
+    return Browsing(dataset=dataset, fields=(truth, *models), view=view, notes=tuple(dict.fromkeys(notes)))
 
 
 def _fields(evs: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
@@ -112,14 +68,6 @@ def _require_one_truth(models: Mapping[str, Evaluation]) -> None:
         raise PoseError("browse", f"{odd[0]!r} is scored on another truth than {next(iter(marks))!r}", "models stand side by side on one truth")
 
 
-def _missing_pictures(ev: Evaluation) -> list[str]:
-    """A word where pictures are not at hand, for FiftyOne draws poses on them alone."""
-    places = [Path(a) / b.replace("\0", "") for a, b in zip(ev.truth.images.folder.tolist(), ev.truth.images.file.tolist(), strict=True)]
-    gone = sum(not p.is_file() for p in places)
-    where = brief(str(places[0].parent), 80)
-    return [f"{gone:,} of {len(places):,} pictures are not there (the first in {where}): name their folder with --images"] if gone else []
-
-
 def _put_model(dataset: Any, model: str, ev: Evaluation, at: list[str], worst: int, suspects: int) -> list[str]:
     """Everything of one model; returns what is to be said."""
     said = told(ev, model, worst, suspects)
@@ -135,7 +83,7 @@ def _put_model(dataset: Any, model: str, ev: Evaluation, at: list[str], worst: i
         raise
     except Exception as e:  # semi-internal: whatever a coming release changes there, the rest stands
         notes.append(f"no Model Evaluation of {model}: FiftyOne has changed ({brief(str(e), 80)})")
-    return notes + save_views(dataset, model, views_of(dataset, model, truth_name, said))
+    return notes + save_views(dataset, model, model, views_of(dataset, model, truth_name, said))
 
 
 def _put_predictions(dataset: Any, model: str, ev: Evaluation, said: Told, at: list[str], more: Mapping[str, NDArray[Any]]) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posedata.errors import PoseError, brief, needs
 
 from ..evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from .browse import Browsing
+    from posedata.formats.fiftyone_db import Browsing
 
 __all__ = ["browse"]
 
@@ -57,5 +57,7 @@ def by_model(ev: Evaluation | Sequence[Evaluation] | Mapping[str, Evaluation]) -
             evs[word if word not in evs else f"{word} {sum(k.startswith(word) for k in evs) + 1}"] = e
     odd = next((e for e in evs.values() if not isinstance(e, Evaluation)), None)
     if odd is not None or not evs:
-        raise PoseError("browse", brief(repr(type(odd).__name__)) if evs else "nothing", "give what evaluate() returns: posebench.browse(evaluate(truth, predictions))")
+        raise PoseError(
+            "browse", brief(repr(type(odd).__name__)) if evs else "nothing", "give what evaluate() returns: posebench.browse(evaluate(truth, predictions))"
+        )
     return evs

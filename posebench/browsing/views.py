@@ -7,14 +7,11 @@ from typing import Any
 
 from fiftyone import ViewField as F
 
-from posedata.formats.fiftyone_db import words_of
-from posedata.formats.fiftyone_fields import note_field
-
 from ..errors.instances import PREDICTION_LABELS
 from ..errors.labels import LABELS
 from .told import Told
 
-__all__ = ["save_views", "views_of"]
+__all__ = ["views_of"]
 
 
 def views_of(dataset: Any, model: str, truth: str, said: Told) -> dict[str, tuple[Any, str]]:
@@ -36,19 +33,8 @@ def views_of(dataset: Any, model: str, truth: str, said: Told) -> dict[str, tupl
         doubt = F(f"{truth}.keypoints").map(F(f"{model}_doubt")).max()
         made[f"{model}: suspects"] = dataset.filter_labels(truth, F(f"{model}_doubt") > 0).sort_by(doubt, reverse=True), "annotations that look wrong"
     if "missing instance" in tags:
-        made[f"{model}: missing instance"] = dataset.filter_labels(model, F("tags").contains("missing instance")), "poses that nobody has annotated, as it seems"
+        made[f"{model}: missing instance"] = (
+            dataset.filter_labels(model, F("tags").contains("missing instance")),
+            "poses that nobody has annotated, as it seems",
+        )
     return made
-
-
-def save_views(dataset: Any, field: str, views: Mapping[str, tuple[Any, str]]) -> list[str]:
-    """Save the views; those of ours that show nothing any more go. Returns what could not be saved, for it is somebody else's."""
-    ours = set(words_of(dataset)["fields"].get(field, {}).get("views", ()))
-    there = set(dataset.list_saved_views())
-    for name in (ours & there) - set(views):
-        dataset.delete_saved_view(name)
-    for name in set(views) - there:
-        view, text = views[name]
-        dataset.save_view(name, view, description=text)
-    taken = sorted((set(views) & there) - ours)
-    note_field(dataset, field, views=sorted(set(views) - set(taken)))
-    return [f"a saved view {name!r} is there already and stays as it is" for name in taken]

@@ -26,7 +26,7 @@ from .fiftyone_db import connect, our_dataset, words_of
 from .fiftyone_fields import LabelTable, keep, note_field, plain_values, recall, write_labels
 from .shares import truth_columns
 
-__all__ = ["field_name", "open_dataset", "put_truth", "to_fiftyone", "with_sizes"]
+__all__ = ["field_name", "missing_pictures", "open_dataset", "put_columns", "put_truth", "to_fiftyone", "with_sizes"]
 
 TAKEN = ("id", "filepath", "tags", "metadata", "created_at", "last_modified_at", "image_id", "group", "media_type", "frames", "support")
 """Names of fields that samples have anyway, and ours."""
@@ -103,7 +103,7 @@ def _put_samples(dataset: Any, ds: PoseDataset) -> list[str]:
     _add(dataset, columns, ds, new)
     known |= _known(dataset) if new else {}
     at = [known[i] for i in ids]
-    _update(dataset, columns, at, set(new))
+    put_columns(dataset, {k: v for k, v in columns.items() if k != "image_id"}, at)
     return at
 
 
@@ -137,20 +137,27 @@ def _add(dataset: Any, columns: Mapping[str, list[Any]], ds: PoseDataset, rows: 
     try:
         dataset.add_samples(samples, progress=False)
     except Exception as e:
-        raise DataError(ds.name, f"a value that FiftyOne cannot hold ({brief(str(e), 120)})", "text is text and numbers are of 64 bits in the columns of images") from None
+        raise DataError(
+            ds.name, f"a value that FiftyOne cannot hold ({brief(str(e), 120)})", "text is text and numbers are of 64 bits in the columns of images"
+        ) from None
 
 
-def _update(dataset: Any, columns: Mapping[str, list[Any]], at: list[str], new: set[int]) -> None:
-    """Values that differ from what stands there."""
-    names = [name for name in columns if name != "image_id"]
-    missing = [name for name in names if not dataset.has_field(name)]
-    there = dict(zip(names, dataset.select(at, ordered=True).values([n for n in names if n not in missing]), strict=False)) if not missing else {}
-    for name in names:
-        old = there.get(name) if there else [None] * len(at)
-        pairs = zip(at, columns[name], old or [None] * len(at), strict=True)
-        changed = {sample: value for row, (sample, value, was) in enumerate(pairs) if row not in new and value != was}
-        if changed:
+def put_columns(dataset: Any, columns: Mapping[str, list[Any]], at: list[str]) -> None:
+    """Values of samples, where they differ from those there."""
+    there = [name for name in columns if dataset.has_field(name)]
+    before = dict(zip(there, dataset.select(at, ordered=True).values(there), strict=True)) if there else {}
+    for name, values in columns.items():
+        pairs = zip(at, values, before.get(name, [None] * len(at)), strict=True)
+        if changed := {sample: value for sample, value, was in pairs if value != was}:
             dataset.set_values(name, changed, key_field="id", progress=False)
+
+
+def missing_pictures(ds: PoseDataset) -> list[str]:
+    """A word where pictures are not at hand, for FiftyOne draws poses on nothing else."""
+    files = _paths(ds)
+    gone = [f for f in files if not Path(f).is_file()]
+    where = f"the first is {brief(gone[0], 80)}; name their folder with --images" if gone else ""
+    return [f"{len(gone):,} of {len(files):,} pictures are not there: {where}"] if gone else []
 
 
 # -- truth -------------------------------------------------------------------------------------------

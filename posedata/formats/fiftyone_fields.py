@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from .fiftyone_db import say_of, words_of
 
-__all__ = ["LabelTable", "label_ids", "put", "write_labels"]
+__all__ = ["LabelTable", "keep", "label_ids", "note_field", "put", "recall", "save_views", "write_labels"]
 
 Rows = NDArray[np.intp]
 
@@ -169,7 +170,7 @@ def _digests(table: LabelTable, n: int, owner: str) -> dict[str, list[str]]:
 
     def each(columns: list[NDArray[Any]], mark: str) -> list[str]:
         ordered = [c[rows] for c in columns]
-        return [_digest(mark, [c[a:b] for c in ordered]) for a, b in zip(edges, edges[1:], strict=False)]
+        return [_digest(mark, [c[a:b] for c in ordered]) for a, b in itertools.pairwise(edges)]
 
     return {"": each(own, ",".join(table.own)), **{c: each([v], c) for c, v in table.told.items()}, _tags_of(owner): each([tags], "tags")}
 
@@ -263,3 +264,17 @@ def note_field(dataset: Any, name: str, **words: Any) -> None:
 def _jsonable(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def save_views(dataset: Any, name: str, owner: str, views: Mapping[str, tuple[Any, str]]) -> list[str]:
+    """Save views of a field, each with a sentence; those of the owner that show nothing any more go. Returns words on what could not be saved."""
+    said = words_of(dataset)["fields"].get(name, {}).get("views", {})
+    ours, there = set(said.get(owner, ())), set(dataset.list_saved_views())
+    for gone in (ours & there) - set(views):
+        dataset.delete_saved_view(gone)
+    for title, (view, text) in views.items():
+        if title not in there:
+            dataset.save_view(title, view, description=text)
+    taken = [title for title in views if title in there - ours]
+    note_field(dataset, name, views={**said, owner: [title for title in views if title not in taken]})
+    return [f"a saved view {title!r} is there already and stays as it is" for title in taken]
