@@ -208,7 +208,7 @@ def test_an_evaluation_stands_beside_its_ceiling() -> None:
     ev = evaluate(ds, simulate(ds).pred)
     made = ceiling(ev, draws=2)
     assert made.model is not None and made.model.ap == ev["AP"]
-    assert "This model has" in str(made) and list(made.to_frame().index)[-1] == "this model"
+    assert "This model has" in str(made) and list(made.to_pandas().index)[-1] == "this model"
     other = ceiling(ev, COCO.replace(thresholds=(0.5, 0.9)), draws=2)
     assert other.model is not None and len(other.model.passing) == 2
 

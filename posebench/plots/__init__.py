@@ -8,7 +8,19 @@ from .cost import cost_waterfall
 from .curves import precision_recall
 from .labels import label_drawings
 from .landing import confusion
+from .limits import ceiling_by_threshold, sensitivity_ranges
 from .shares import error_shares
 from .style import COLOURS, save
 
-__all__ = ["COLOURS", "confusion", "cost_waterfall", "error_shares", "label_drawings", "precision_recall", "save", "skeleton"]
+__all__ = [
+    "COLOURS",
+    "ceiling_by_threshold",
+    "confusion",
+    "cost_waterfall",
+    "error_shares",
+    "label_drawings",
+    "precision_recall",
+    "save",
+    "sensitivity_ranges",
+    "skeleton",
+]
