@@ -32,7 +32,7 @@ ROOMS = {
     "torchvision": set(),
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "limits")}
     | {"posedata/profiling/plots.py"},
-    "scipy": {"posebench/statistics/batched.py"},
+    "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
 }
