@@ -38,7 +38,7 @@ def ceiling_by_threshold(made: Ceiling) -> Figure:
         _frame(ax, made)
         ends = [_draw(ax, line) for line in lines]
         gap = 0.45 / high
-        order = sorted(range(len(lines)), key=lambda i: (ends[i], lines[i].limit.ap))
+        order = sorted(range(len(lines)), key=lambda i: (round(ends[i], 2), lines[i].limit.ap))
         places = dict(zip(order, spread([ends[i] for i in order], gap, gap / 2, 1 - gap / 2), strict=True))
         for i, (line, label) in enumerate(zip(lines, labels, strict=True)):
             _name(ax, made, label, line.colour, ends[i], places[i])
