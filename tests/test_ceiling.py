@@ -216,6 +216,12 @@ def test_an_evaluation_stands_beside_its_ceiling() -> None:
 # -- awkward -------------------------------------------------------------------------------------------
 
 
+def test_a_model_above_its_ceiling_is_told() -> None:
+    ds = crowded(60, 2)
+    perfect = evaluate(ds, simulate(ds, jitter=0.0, miss=0.0, swap=0.0, inversion=0.0).pred)
+    assert "which is more: annotators err less than that noise" in str(ceiling(perfect, grids=(), draws=2))
+
+
 def test_a_set_without_truths_has_no_ceiling() -> None:
     empty = PoseDataset.from_arrays(schema="coco17", image=np.zeros(0, np.int64), keypoints=np.zeros((0, 17, 3)), area=np.zeros(0))
     made = ceiling(empty, draws=2)

@@ -104,7 +104,9 @@ def _annotators(made: Ceiling, rows: dict[str, Limit]) -> str:
         reach = f"The noise of annotators alone limits AP to {number(own.ap)}, or {number(own.blind)} where scores do not know which poses err."
     if made.model is None:
         return reach
-    return f"{reach} This model has {number(made.model.ap)}: {'nothing' if made.model.ap >= own.ap else number(own.ap - made.model.ap)} is left below that ceiling."
+    if made.model.ap > own.ap:
+        return f"{reach} This model has {number(made.model.ap)}, which is more: annotators err less than that noise, or the model has seen this truth."
+    return f"{reach} This model has {number(made.model.ap)}: {number(own.ap - made.model.ap)} is left below that ceiling."
 
 
 def _grids(rows: dict[str, Limit]) -> str:
