@@ -30,7 +30,7 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
+    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
     | {"posedata/profiling/plots.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
