@@ -290,6 +290,7 @@ def main() -> None:
     sheets()
     errors()
     robustness()
+    comparisons()
 
 
 def errors() -> None:
@@ -321,6 +322,20 @@ def robustness() -> None:
     truth = synthesize("person", "val", 192)
     made = ceiling(evaluate(truth, simulate(truth, jitter=0.02, miss=0.14, seed=1).pred))
     plots.save(plots.ceiling_by_threshold(made), DOCS / "img" / "robustness-ceiling.png")
+
+
+def comparisons() -> None:
+    """The pictures of the page on comparing: four simulated models."""
+    from posebench import compare, evaluate, plots, rank
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 128)
+    shares = {"hrnet": (0.1, 0.08), "vit": (0.08, 0.06), "simple": (0.16, 0.08), "vit again": (0.08, 0.06)}
+    found = {name: simulate(truth, miss=miss, swap=swap, seed=seed).pred for seed, (name, (miss, swap)) in enumerate(shares.items(), 1)}
+    a, b = (evaluate(truth, found[name]) for name in ("hrnet", "vit"))
+    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "AP@0.75", "AR", "AP[large]", "PCK@0.1"])), DOCS / "img" / "compare.png")
+    plots.save(plots.rank_distribution(rank(found, truth)), DOCS / "img" / "ranks.png")
 
 
 def sheets() -> None:

@@ -13,6 +13,7 @@ from posedata.command import emit, say, verb
 from posedata.errors import PoseError, brief
 from posedata.files import write_bytes
 
+from .cli_compare import names_of
 from .options import scored
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def sensitivity(
     _check_suffix(out)
     evs = [evaluated([path], options) for path in predictions]
     boxes = [evaluated([path], options) for path in truth_boxes] or None
-    made = tried(*evs, metric=metric, kinds=_listed(kinds), names=_names(predictions), truth_boxes=boxes, quiet=quiet or as_json)
+    made = tried(*evs, metric=metric, kinds=_listed(kinds), names=names_of(predictions), truth_boxes=boxes, quiet=quiet or as_json)
     _finish(made, out, "sensitivity_ranges", as_json, quiet)
 
 
@@ -167,15 +168,6 @@ def _noise(options: Mapping[str, Any]) -> Any:
 
         return read(options["second"], None, options["schema"], options["root"])
     return options["noise"]
-
-
-def _names(paths: Sequence[str]) -> list[str]:
-    """What files are called: their names without endings where these differ, else as given."""
-    stems = [Path(path).name.partition(".")[0] for path in paths]
-    chosen = stems if len(set(stems)) == len(stems) else list(paths)
-    if len(set(chosen)) < len(chosen):
-        raise PoseError("posebench sensitivity", "one file is named twice", "name each model once")
-    return chosen
 
 
 def _listed(text: str | None) -> list[str] | None:

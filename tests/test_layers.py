@@ -30,7 +30,9 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "limits")}
+    "matplotlib": {
+        f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "limits", "differences", "ranks")
+    }
     | {"posedata/profiling/plots.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},

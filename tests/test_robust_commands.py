@@ -91,7 +91,6 @@ def test_gap_scores_each_set_by_its_own_truth(folder: Path) -> None:
         (("ceiling", "a.json", "--second", "b.json", "--sigmas", "coco17"), "both are given"),
         (("ceiling", "a.json", "-o", "a.txt"), "a form we do not write"),
         (("ceiling", "a.json", "--draws", "1"), "from 2 on"),
-        (("sensitivity", "sharp.json", "sharp.json", "--truth", "a.json"), "named twice"),
         (("sensitivity", "sharp.json", "--truth", "a.json", "--kinds", "sigma"), "did you mean 'sigmas'"),
         (("sensitivity", "sharp.json", "--truth", "a.json", "--metric", "PCK"), "does not look at similarities"),
         (("sensitivity", "sharp.json", "val.json", "--truth", "a.json", "--truth-boxes", "sharp.json"), "1 sets of predictions, 2 models"),

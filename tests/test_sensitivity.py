@@ -90,7 +90,7 @@ def test_one_model_has_no_order(models: dict[str, Evaluation]) -> None:
 
 def test_a_model_beside_itself_holds_its_order(models: dict[str, Evaluation]) -> None:
     twins = sensitivity(models["sharp"], models["worse"])
-    assert twins.models == ("model 1", "model 2")
+    assert len(set(twins.models)) == 2
     same = sensitivity(models["sharp"], models["sharp"], names=["a", "b"])
     assert same.holds and all(math.isnan(row.tau) for row in same.rows)
 
@@ -153,7 +153,7 @@ def test_bad_options_are_one_line(models: dict[str, Evaluation], metric: str, ki
 def test_models_of_other_images_or_rules_are_refused(models: dict[str, Evaluation]) -> None:
     ds = crowded(90, 3, seed=4)
     other = evaluate(ds, simulate(ds).pred)
-    with pytest.raises(PoseError, match="'a' and 'b': 150 truths on 50 images, and 90 on 30"):
+    with pytest.raises(PoseError, match="a and b: images: 50 against 30"):
         sensitivity(models["sharp"], other, names=["a", "b"])
     with pytest.raises(PoseError, match="under one protocol"):
         sensitivity(models["sharp"], evaluate(models["rough"].truth, models["rough"].predictions, COCO.replace(max_preds=3)))

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..evaluation import Evaluation
-
-__all__ = ["flips", "kendall", "one_truth"]
+__all__ = ["flips", "kendall"]
 
 
 def kendall(before: Sequence[float], after: Sequence[float]) -> float:
@@ -37,13 +33,3 @@ def flips(names: Sequence[str], before: Sequence[float], after: Sequence[float])
         if was * now < 0:
             found.append((names[i], names[j]) if was > 0 else (names[j], names[i]))
     return found
-
-
-def one_truth(one: Evaluation, other: Evaluation) -> bool:
-    """Whether two evaluations are of the same truths on the same images, in the same order."""
-    a, b = one.truth, other.truth
-    return a is b or (
-        np.array_equal(a.images.id, b.images.id)
-        and np.array_equal(a.instances.id, b.instances.id)
-        and np.array_equal(a.instances.keypoints, b.instances.keypoints, equal_nan=True)
-    )

@@ -18,7 +18,8 @@ from ..plain import plain
 from ..protocol import Protocol
 from ..workings import Workings
 from .changes import BOXES, KINDS, SHARES_PAIRS, Change, Impossible, changes_of
-from .order import flips, kendall, one_truth
+from .order import flips, kendall
+from .same import model_names, require_same
 
 if TYPE_CHECKING:
     import pandas
@@ -202,29 +203,14 @@ def _row(kind: str, change: str, says: str, models: Mapping[str, Any], base: Seq
 
 
 def _named(evs: Sequence[Any], names: Sequence[str] | None) -> dict[str, Evaluation]:
-    """The models by name: as given, by their headers where these tell them apart, else by number."""
-    if not evs or not all(isinstance(ev, Evaluation) for ev in evs):
-        odd = next((ev for ev in evs if not isinstance(ev, Evaluation)), None)
+    """The models by name, all of one truth and one protocol."""
+    odd = next((ev for ev in evs if not isinstance(ev, Evaluation)), None)
+    if odd is not None or not evs:
         raise PoseError("sensitivity", "no evaluation" if odd is None else brief(repr(odd)), "one evaluation or several: evaluate(truth, predictions)")
-    said = [str(ev.predictions.header.get("model") or "") for ev in evs]
-    if names is not None:
-        if len(names) != len(evs) or len(set(names)) < len(names):
-            raise PoseError("sensitivity: names", brief(repr(list(names))), f"{len(evs)} different names, one for each model")
-        said = [str(name) for name in names]
-    elif len(set(said)) < len(said) or not all(said):
-        said = [f"model {i + 1}" for i in range(len(evs))] if len(evs) > 1 else ["this model"]
-    for name, ev in zip(said[1:], evs[1:], strict=True):
-        _require_alike(said[0], evs[0], name, ev)
-    return dict(zip(said, evs, strict=True))
-
-
-def _require_alike(first: str, one: Evaluation, name: str, ev: Evaluation) -> None:
-    where = f"sensitivity: {first!r} and {name!r}"
-    if one.protocol.fingerprint != ev.protocol.fingerprint:
-        raise PoseError(where, f"scored under {one.protocol.name!r} and {ev.protocol.name!r}", "evaluate both under one protocol")
-    if not one_truth(one, ev):
-        seen = f"{len(one.truth):,} truths on {len(one.truth.images):,} images, and {len(ev.truth):,} on {len(ev.truth.images):,}, not the same"
-        raise PoseError(where, seen, "evaluate both on the same images")
+    alone = names is None and len(evs) == 1 and not evs[0].predictions.header.get("model")
+    called = ("this model",) if alone else model_names(evs, names)
+    require_same(evs, called)
+    return dict(zip(called, evs, strict=True))
 
 
 def _kinds(kinds: Iterable[str] | None) -> list[str]:
