@@ -279,6 +279,7 @@ def main() -> None:
         save_picture(draw_schema(schema), DOCS / "img" / f"{schema.name}.png")
     sheets()
     errors()
+    comparisons()
 
 
 def errors() -> None:
@@ -299,6 +300,20 @@ def errors() -> None:
     }
     for name, figure in figures.items():
         plots.save(figure, DOCS / "img" / f"errors-{name}.png")
+
+
+def comparisons() -> None:
+    """The pictures of the page on comparing: four simulated models."""
+    from posebench import compare, evaluate, plots, rank
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 128)
+    shares = {"hrnet": (0.1, 0.08), "vit": (0.08, 0.06), "simple": (0.16, 0.08), "vit again": (0.08, 0.06)}
+    found = {name: simulate(truth, miss=miss, swap=swap, seed=seed).pred for seed, (name, (miss, swap)) in enumerate(shares.items(), 1)}
+    a, b = (evaluate(truth, found[name]) for name in ("hrnet", "vit"))
+    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "PCK@0.1"], by="instances")), DOCS / "img" / "compare.png")
+    plots.save(plots.rank_distribution(rank(found, truth)), DOCS / "img" / "ranks.png")
 
 
 def sheets() -> None:
