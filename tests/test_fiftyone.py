@@ -17,6 +17,7 @@ import posedata
 from posebench.demo import planted
 from posedata import PoseDataset, Predictions
 from posedata.errors import PoseError
+from tests.browser import watched
 from tests.conftest import poses
 from tests.voxels import lacking, own_fiftyone
 
@@ -157,7 +158,7 @@ def test_the_evaluations_metrics_are_ours_to_the_last_digit(fo: Any, scene: tupl
     assert results.mAP() == ev["AP"] and results.mAR() == ev["AR"]
     point = ev.at(0.0)
     d = browsed.dataset
-    assert [d.sum(f"eval_simulated_{n}") for n in ("tp", "fp", "fn")] == [point.tp, point.fp, point.fn]
+    assert [d.sum(f"eval_simulated_{n}") for n in ("tp", "fp", "fn")] == [point.found, point.false, point.missed]
     assert numbers["recall"] == pytest.approx(point.recall)
 
 
@@ -365,7 +366,7 @@ def test_a_second_call_touches_only_what_changed(fo: Any, scene: tuple[PoseDatas
     assert tags["miss"] == int(report.labelled.is_("miss").any(1).sum())
     assert d.count_label_tags()["mine"] == mine, "tags of people stay"
     assert d.load_evaluation_results("eval_simulated", cache=False).mAP() == other["AP"]
-    assert [d.sum(f"eval_simulated_{n}") for n in ("tp", "fp")] == [other.at(0.0).tp, other.at(0.0).fp]
+    assert [d.sum(f"eval_simulated_{n}") for n in ("tp", "fp")] == [other.at(0.0).found, other.at(0.0).false]
 
 
 def test_labels_that_a_person_deleted_or_added_do_not_shift_the_others(fo: Any, scene: tuple[PoseDataset, Any]) -> None:
@@ -615,3 +616,40 @@ def test_documents_that_a_release_refuses_are_written_as_its_objects(fo: Any, mo
     monkeypatch.setattr(fiftyone_fields, "put", strict)
     ds = poses(n=4, seed=11)
     assert content(posedata.from_fiftyone(ds.to_fiftyone("objects"))) == content(ds)
+
+
+# -- the App -----------------------------------------------------------------------------------------
+
+
+def test_the_app_shows_the_grid_a_saved_view_the_panel_and_our_metrics(scene: tuple[PoseDataset, Any], browsed: Any, browser: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from docs.fiftyone_pictures import App, serving
+
+    report = scene[1].errors()
+    with serving(browsed.dataset.name) as address, watched(browser, color_scheme="dark") as w:
+        app = App(w.page, address, browsed.dataset.name, tmp_path)
+        shown = app.grid()
+        assert app.count() == 12 and w.page.locator('[data-cy="looker"] canvas').count() > 3
+        assert app.view("simulated: inversion") != shown
+        assert app.count() == len(browsed.dataset.load_saved_view("simulated: inversion")) < 12
+        bars = app.panel()
+        assert bars == sum(len(n) for n in _bars(report).values()), "a bar for each keypoint and kind"
+        keypoint, kind = app.click_widest_bar()
+        k = scene[0].schema.index(keypoint)
+        wanted = report.labelled.is_(kind)[:, k]
+        own = report.labelled
+        images = {int(i) for i in own.problem.image[own.truth[wanted]]}
+        assert app.count() == len(images), "the click has set the view"
+        said = app.evaluation("eval_simulated")
+        assert f"{scene[1]['AP']:.3f}".rstrip("0") in said, "our AP, not FiftyOne's own"
+    assert [u for u in w.outside if "googletagmanager" in u or "segment" in u] == [], "no telemetry"
+    for name in ("grid", "view", "panel", "evaluation"):
+        with Image.open(tmp_path / f"{name}.png") as picture:
+            assert len(set(picture.convert("L").resize((64, 40)).getdata())) > 20, f"{name} is blank"
+
+
+def _bars(report: Any) -> dict[str, dict[str, int]]:
+    from posebench.browsing.told import told
+
+    return told(report.ev, "m", 0, 0).bars

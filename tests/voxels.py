@@ -63,10 +63,14 @@ def _stop_database() -> None:
     database._disconnect()
     if service is not None and service.child is not None:
         child, running = service.child, service.child.children(recursive=True)
-        service.stop()
-        for process in (*running, child):
+        for process in running:
             with contextlib.suppress(Exception):
-                process.wait(20)
+                if process.name() == "mongod":
+                    process.terminate()
+                    process.wait(30)
+        service.stop()
+        with contextlib.suppress(Exception):
+            child.wait(20)
 
 
 def free_port() -> int:
