@@ -19,6 +19,8 @@ from posebench.postprocess import RESCORES, TIES
 from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
 from posebench.protocols import PROTOCOLS
 from posebench.slices import SLICES
+from posebench.statistics.interval import FEW
+from posebench.statistics.interval import METHODS as INTERVAL_METHODS
 from posebench.submission import CHECKS
 from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
@@ -87,6 +89,10 @@ def pages() -> dict[str, dict[str, str]]:
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
         "profile.md": {"columns": table(MEANINGS)},
+        "statistics.md": {
+            "methods": table(dict(INTERVAL_METHODS)),
+            "few": "\n".join(["| method | images with truths |", "|---|---|", *(f"| `{name}` | {few} |" for name, few in FEW.items())]),
+        },
         "labels.md": {"kinds": table(dict(LABEL_ERRORS))},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
