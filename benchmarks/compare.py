@@ -133,7 +133,7 @@ def sizes(trials: int, images: int, seed: int) -> dict[str, Any]:
 
 def table(rows: dict[str, Any]) -> str:
     """Markdown."""
-    lines = ["| the two models | difference in AP | rejected by exchange | rejected by common resamples | foretold by `power` |", "|---|---|---|---|---|"]
+    lines = ["| the two models | difference in AP | found by exchange | found by common resamples | foretold by `power` |", "|---|---|---|---|---|"]
     for name, row in rows.items():
         predicted_ = "" if row["null"] else f"{row['predicted']:.1%}"
         lines.append(
