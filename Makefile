@@ -28,6 +28,7 @@ bench: $(DEV)  ## time us and our peers in one run
 	$(RUN)/python -m benchmarks.errors
 	$(RUN)/python -m benchmarks.report
 	$(RUN)/python -m benchmarks.validate
+	$(RUN)/python -m benchmarks.statistics
 
 docs: $(DEV)  ## write the generated pages and pictures
 	$(RUN)/python -m docs.build

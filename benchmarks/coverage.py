@@ -61,12 +61,13 @@ def intervals(ev: Evaluation, seed: int) -> Iterator[tuple[str, str, tuple[float
         ratios = proportion(ev.workings, read_metric(name))
         assert ratios is not None
         yield name, "wilson", wilson_ends(ratios, ev.measured(name).n, LEVEL)[:2]
-    for kind, ratios in rates(ev.errors()).items():
-        if kind in ERRORS:
-            known = np.concatenate([ratios.under(block)[:, None] for block in how.blocks])[:, 0]
-            for method in ("bca", "percentile"):
-                yield kind, method, ends(method, ratios.linearised()[0], known[how.jackknifed :], LEVEL, known[: how.jackknifed])
-            yield kind, "wilson", wilson_ends(ratios, int(ratios.bottom.sum()), LEVEL)[:2]
+    found = rates(ev.errors())
+    values = np.concatenate([np.stack([found[kind].under(block) for kind in ERRORS], 1) for block in how.blocks])
+    first, rest = values[: how.jackknifed], values[how.jackknifed :]
+    for i, kind in enumerate(ERRORS):
+        for method in ("bca", "percentile"):
+            yield kind, method, ends(method, found[kind].linearised()[0], rest[:, i], LEVEL, first[:, i])
+        yield kind, "wilson", wilson_ends(found[kind], int(found[kind].bottom.sum()), LEVEL)[:2]
 
 
 def covered(population: Population, true: Mapping[str, float], n: int, seed: int) -> dict[str, int]:

@@ -23,7 +23,7 @@ from posedata import PoseDataset, Predictions
 from posedata.errors import PoseError
 
 from .compared import AT_TWO, found, models, people
-from .test_slices import made
+from .test_slices import made, on_images
 
 PLENTY = ("AP", "AP@0.75", "AR", "AP[large]", "AR[pooled]", "PCK@0.1", "PCK.sleap", "AUC", "EPE", "RMSE", "Distance@90", "NME")
 
@@ -79,6 +79,18 @@ def test_exchanging_no_image_is_the_difference_and_all_images_its_opposite(by: s
         none = np.zeros((1, len(a.truth.images)))
         ends = exchanged(a.workings, b.workings, metrics, iter([none, none + 1]), *([selections] if selections else []))
         assert np.allclose(ends, [wanted, np.negative(wanted)], rtol=0, atol=1e-12, equal_nan=True)
+
+
+def test_images_of_a_slice_are_exchanged_as_if_there_were_no_others() -> None:
+    a, b = pair()
+    metrics = [read_metric(m) for m in ("AP", "AP[medium]", "AR@0.75", "AR[pooled]", "PCK@0.1", "Distance")]
+    [block] = exchanges(clusters(a.workings), 12, seed=2)
+    for mine, theirs in zip(*(slices_of(ev.workings, "place") for ev in (a, b)), strict=True):
+        assert mine.selection.images is not None
+        rows = np.flatnonzero(mine.selection.images)
+        alone = [posebench.evaluate(*on_images(ev.truth, ev.predictions, rows), posebench.COCO).workings for ev in (a, b)]
+        ours = exchanged(a.workings, b.workings, metrics, iter([block]), (mine.selection, theirs.selection))
+        assert np.allclose(ours, exchanged(alone[0], alone[1], metrics, iter([block[:, rows]])), rtol=0, atol=1e-12)
 
 
 def test_poseval_is_exchanged_too() -> None:

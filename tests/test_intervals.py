@@ -104,6 +104,17 @@ def test_independent_points_have_wilsons_own_interval() -> None:
     assert (error, effect) == pytest.approx((math.sqrt(0.2 * 0.8 / 4000), 1.0), rel=1e-3)
 
 
+def test_few_clusters_leave_few_degrees_of_freedom() -> None:
+    """Six clusters of a share of a half: as many independent points as Student's quantile for five leaves."""
+    from scipy.stats import norm, t
+    from statsmodels.stats.proportion import proportion_confint
+
+    right = np.array([0.0, 1, 0, 1, 0, 1])[:, None]
+    size = 5 * (norm.ppf(0.975) / t.ppf(0.975, 5)) ** 2  # the spread of six has five degrees of freedom itself
+    wanted = proportion_confint(size / 2, size, method="wilson")
+    assert wilson_ends(Ratios(right, np.ones((6, 1))), 6, 0.95)[:2] == pytest.approx(wanted, abs=1e-9)
+
+
 def test_where_all_points_are_right_each_image_counts_as_one() -> None:
     found = bare(30, 30, off=0.0).interval("PCK@0.2", method="wilson")
     assert found.value == found.high == 1
@@ -133,8 +144,8 @@ def test_without_truth_there_is_no_interval(ev: Evaluation) -> None:
     truth, found = made()
     none = posebench.evaluate(replace(truth, instances=replace(truth.instances, crowd=np.ones(len(truth), bool))), found, COCO)
     for each in (none.interval("AP"), none.interval("AR", method="wilson"), none.interval("PCK@0.2", method="wilson"), none.interval("EPE")):
-        assert math.isnan(each.low) and math.isnan(each.high) and "no truth, no interval" in each.how
-    assert "no truth" not in table["medium"]["AP"].how
+        assert math.isnan(each.low) and math.isnan(each.high) and "no number, no interval" in each.how
+    assert "no number" not in table["medium"]["AP"].how
 
 
 def test_a_level_that_the_truth_does_not_tell_has_no_interval() -> None:
@@ -148,7 +159,7 @@ def test_a_level_that_the_truth_does_not_tell_has_no_interval() -> None:
 def test_few_images_are_not_to_be_trusted(n: int, few: bool) -> None:
     found = bare(n, n).interval("AP")
     assert ("not to be trusted" in found.how) == few
-    assert f"resamples of {n} images, seed 0; {n} of them with truths" in found.how
+    assert f"resamples of {n} image{'s' * (n > 1)}, seed 0; {n} of them with truths" in found.how
 
 
 def test_images_with_truths_are_counted_not_images() -> None:

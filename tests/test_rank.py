@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 import posebench
 from posebench import plots, power, rank
+from posebench.statistics.replicates import replicates
+from posebench.statistics.resampling import clusters, draws
 from posebench.statistics.standings import adjusted, letters, ranks_of, stand
 from posedata.errors import PoseError
 
@@ -183,6 +185,8 @@ def test_with_one_model_the_correlation_is_assumed_and_said() -> None:
     alone = power(a, resamples=200)
     assert "correlate by 0.5" in alone.assumed and "assumed: the other model scatters as much" in repr(alone)
     assert [row["correlation"] for row in alone.table] == [0.5, 0.7, 0.9]
+    drawn = replicates(a.workings, ["AP"], draws(clusters(a.workings), 200))
+    assert alone.deviation == pytest.approx(drawn.std() * 10), "at a correlation of a half a difference scatters as the number does"
     nearer = power(a, correlation=0.9, resamples=200)
     assert nearer.deviation == pytest.approx(alone.deviation * np.sqrt(0.2))
     assert alone.needed > nearer.needed == alone.table[2]["needed"]

@@ -70,7 +70,8 @@ class Interval:
     @property
     def made(self) -> str:
         """What all intervals of one call share: level, method, resamples, clusters, seed."""
-        drawn = f"{self.clusters:,} {'images' if self.unit == 'image' else f'clusters by {self.unit!r}'}"
+        noun, by = ("image", "") if self.unit == "image" else ("cluster", f" by {self.unit!r}")
+        drawn = f"{self.clusters:,} {noun}{'s' * (self.clusters != 1)}{by}"
         if self.method == "wilson":
             return f"{100 * self.level:g}% Wilson, from the spread between {drawn}"
         name = {"bca": "BCa", "percentile": "percentile"}[self.method]
@@ -80,7 +81,7 @@ class Interval:
     def doubts(self) -> list[str]:
         """Why it should not be trusted; empty where nothing speaks against it."""
         if math.isnan(self.value):
-            return ["no truth, no interval"]
+            return ["no number, no interval"]
         few, drawn = FEW[self.method], self.method != "wilson"
         told = {
             f"fewer than {few} {'images' if self.unit == 'image' else 'clusters'} with truths: not to be trusted": self.held < few,

@@ -22,7 +22,7 @@ from .compare import require_counts
 from .replicates import replicates
 from .resampling import Clusters, draws
 from .resampling import clusters as clustered
-from .same import difference
+from .same import Task, difference
 from .standings import Standings, adjusted, complete, stand
 
 __all__ = ["rank", "submissions_in"]
@@ -35,9 +35,9 @@ _OURS = ".injected.json"
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """One submission that could be scored."""
+    """One submission that could be scored; of many, its predictions do not stay."""
 
-    ev: Evaluation
+    task: Task
     value: float
     replicates: Floats
     drawn: Clusters
@@ -90,7 +90,7 @@ def rank(
     one = next(iter(scored.values()))
     how = (
         f"intervals and ranks at {level:g} by {len(drawn):,} common resamples of {one.drawn}, seed {seed}; "
-        f"groups by the largest difference of any two in the same resamples; protocol {one.ev.protocol.name} ({one.ev.protocol.fingerprint})"
+        f"groups by the largest difference of any two in the same resamples; protocol {one.task.protocol.name} ({one.task.protocol.fingerprint})"
     )
     return stand(canonical(s), names, values, drawn, adjusted(values, drawn), how=how, higher=METRICS[s.name].higher_is_better, level=level, refused=refused)
 
@@ -124,21 +124,19 @@ def _scored(
 def _entry(ev: Evaluation, metric: str, clusters: str, resamples: int, seed: int) -> _Entry:
     drawn = clustered(ev.workings, clusters)
     made = replicates(ev.workings, [metric], draws(drawn, resamples, seed))[:, 0]
-    value = ev[metric]
-    ev.workings.made.clear()  # of many submissions only the numbers stay
-    return _Entry(ev, value, made, drawn)
+    return _Entry(Task(ev.truth, ev.protocol), ev[metric], made, drawn)
 
 
 def _alike(scored: Mapping[str, _Entry], refused: dict[str, str]) -> dict[str, _Entry]:
     """Those on the images that most were scored on; the others are refused."""
     if not scored:
         return {}
-    counts = Counter(len(e.ev.truth.images) for e in scored.values())
+    counts = Counter(len(e.task.truth.images) for e in scored.values())
     most = max(counts, key=lambda n: (counts[n], n))
-    reference, first = next((e, name) for name, e in scored.items() if len(e.ev.truth.images) == most)
+    reference, first = next((e, name) for name, e in scored.items() if len(e.task.truth.images) == most)
     kept = {}
     for name, each in scored.items():
-        seen = difference(reference.ev, each.ev)
+        seen = difference(reference.task, each.task)
         if seen:
             refused[name] = f"not as {first}: {seen}"
         else:
