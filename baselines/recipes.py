@@ -280,8 +280,8 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
     "coco-resnet50": ("coco-val-resnet50-256x192-mmpose", "coco-val-resnet50-256x192-simplebaseline"),
     "coco-hrnet_w32": ("coco-val-hrnet_w32-256x192-mmpose", "coco-val-hrnet_w32-256x192-hrnet"),
     "coco-hrnet_w48": ("coco-val-hrnet_w48-256x192-mmpose",),
-    "coco-vit_s": ("coco-val-vit_s_simple-256x192-mmpose"),
-    "coco-vit_b": ("coco-val-vit_b_simple-256x192-mmpose"),
+    "coco-vit_s": ("coco-val-vit_s_simple-256x192-mmpose",),
+    "coco-vit_b": ("coco-val-vit_b_simple-256x192-mmpose",),
     "coco-swin_t": ("coco-val-swin_t-256x192-mmpose",),
 }
 """Rows of published.json beside the recipes that follow them."""
