@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,35 @@ def test_the_command_evaluate_loads_nothing_heavy(tmp_path: Path) -> None:
     assert '{"AP":' in loaded, "the command has run"
     assert {"numpy", "click", "msgspec", "posebench"} <= loaded
     assert not loaded & set(FORBIDDEN_AT_IMPORT)
+
+
+BARE = ("pycocotools", "datasets", "pandas", "pyarrow", "statsmodels", "fiftyone", "matplotlib", "msgspec", "rich", "scipy", "click")
+"""What a machine that only trains may lack."""
+
+
+def without(*names: str) -> str:
+    """Python that makes these libraries absent."""
+    return (
+        "import sys, importlib.abc\n"
+        "class Absent(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {names!r}: raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+    )
+
+
+def test_scenes_are_drawn_and_scored_where_numpy_and_pillow_are_all_there_is(drawn_once: Path) -> None:
+    code = (
+        "import posedata, posebench\n"
+        "truth = posedata.load_dataset('synthetic', 'quadruped', split='val', n=4)\n"
+        "found = posedata.Predictions.from_arrays(schema=truth.schema, image=truth.images.id[truth.instances.image], keypoints=truth.instances.keypoints,\n"
+        "    category=[truth.categories[c].id for c in truth.instances.category], score=[1.0] * len(truth))\n"
+        "posebench.rescore(posebench.oks_nms(found), 0.2, 'keypoints').to_npz('found.npz')\n"
+        "print(posebench.evaluate(truth, found)['AP'])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "POSEBENCH_CACHE": str(drawn_once)}
+    done = subprocess.run([sys.executable, "-c", without(*BARE) + code], capture_output=True, text=True, cwd=drawn_once, env=env)
+    assert done.stdout == "1.0\n", done.stderr
 
 
 def test_the_fresh_interpreter_test_can_fail() -> None:

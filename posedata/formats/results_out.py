@@ -1,8 +1,7 @@
-"""Writing predictions: COCO results JSON and .npz, with the header that makes them explain themselves."""
+"""Writing predictions as COCO results JSON, with the header that makes them explain themselves."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,13 @@ from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..errors import DataError, brief
-from ..files import write_bytes, write_with
+from ..files import write_bytes
 from ..predictions import Predictions
-from ..schemas import SCHEMAS
 from .coco_out import whole_as_int
 from .records import HEADER_KEY, RESULT_KEYS
+from .results_npz import written_header
 
-__all__ = ["to_json", "to_npz"]
-
-NPZ_COLUMNS = ("image", "category", "keypoints", "score", "bbox", "truth")
+__all__ = ["to_json"]
 
 
 def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
@@ -58,30 +55,3 @@ def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]
         if values.dtype.kind == "f" and np.isinf(values).any():
             raise DataError(f"to_json: meta {name!r}", "infinite values", "JSON has none; NaN says unknown")
     return {name: (v.tolist(), np.ones(len(p), bool)) for name, v in p.meta.items()}  # msgspec writes NaN as null
-
-
-def written_header(p: Predictions) -> dict[str, Any]:
-    """The header with version and schema filled in."""
-    known = SCHEMAS.get(p.schema.name) == p.schema
-    header = {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
-    try:
-        msgspec.json.encode(header)
-    except (TypeError, ValueError) as e:
-        raise DataError("Predictions.header", brief(str(e), 100), "plain text, numbers, lists and dictionaries only") from None
-    return header
-
-
-def to_npz(p: Predictions, path: str | Path) -> Path:
-    """Columns and header; nothing in it is a pickle."""
-    arrays: dict[str, Any] = {name: _plain(getattr(p, name)) for name in NPZ_COLUMNS} | {f"meta.{k}": _plain(v) for k, v in p.meta.items()}
-    header = np.frombuffer(json.dumps(written_header(p), ensure_ascii=False).encode(), np.uint8)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as out:
-            np.savez_compressed(out, **arrays, header=header)
-
-    return write_with(path, write)
-
-
-def _plain(column: NDArray[Any]) -> NDArray[Any]:
-    return column.astype(str) if column.dtype == object else column
