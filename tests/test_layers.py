@@ -16,6 +16,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("posedata", "posebench", "baselines")
 FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
 
+TORCH = ("augment", "backbones", "checkpoint", "codec", "data", "distributed", "heads", "losses", "models", "optim", "scoring", "starting", "train")
+"""Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
+
 # library: the files that may import it at their top
 ROOMS = {
     "pandas": {"posedata/formats/frames.py", "posebench/frames.py"},
@@ -29,8 +32,10 @@ ROOMS = {
         "posedata/lookalikes/sheet.py",
         "posebench/suspects/sheet.py",
     },
-    "torch": {"posedata/formats/torch.py"},
-    "torchvision": set(),
+    "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
+    "torchvision": {"baselines/backbones.py"},
+    "timm": {"baselines/backbones.py", "baselines/models.py", "baselines/optim.py"},
+    "safetensors": {"baselines/checkpoint.py"},
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
     | {"posedata/profiling/plots.py"},
     "statsmodels": {"posebench/stats.py"},
