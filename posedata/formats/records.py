@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from ..errors import Fault
 from ..predictions import Predictions
+from .keys import HEADER_KEY, RESULT_KEYS
 from .placing import MISSING, REFUSED
 from .rows import LARGEST_EXACT, Row, RowTable, json_checked, rows_of_block
 from .text import cut_blocks
 
-__all__ = ["HEADER_KEY", "RESULT_KEYS", "Records", "read_records"]
+__all__ = ["Records", "read_records"]
 
-HEADER_KEY = "posebench"
-RESULT_KEYS = ("image_id", "category_id", "keypoints", "score", "bbox", "truth_id")
 BLOCK = 1 << 17
 """Bytes parsed at a time: some hundred records, whose numbers fit the processor's cache."""
 MOST_KEYS = 64
