@@ -38,6 +38,7 @@ ROOMS = {
     "safetensors": {"baselines/checkpoint.py"},
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
     | {"posedata/profiling/plots.py"},
+    "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
 }
