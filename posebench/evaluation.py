@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .errors.labels import Rules
     from .errors.report import ErrorReport
+    from .statistics.interval import Interval
 
 __all__ = ["Evaluation", "evaluate", "protocol_of"]
 
@@ -84,9 +85,10 @@ class Evaluation:
     @cached_property
     def table(self) -> dict[str, Measured]:
         """The same with what each was made from; those of levels the truth does not tell are NaN, and warned of."""
-        return {canonical(read_metric(name)): self._if_told(name) for name in self.names}
+        return {canonical(read_metric(name)): self.told(name) for name in self.names}
 
-    def _if_told(self, name: str) -> Measured:
+    def told(self, name: str) -> Measured:
+        """The number; NaN for a level of the protocol that the truth does not tell."""
         if self.names is self.protocol.metrics and self._untold and read_metric(name).where in self.protocol.levels:
             return NOTHING
         return self.measured(name)
@@ -108,6 +110,37 @@ class Evaluation:
     def slices(self, what: str, metrics: Sequence[str] | None = None) -> list[tuple[Any, dict[str, Measured]]]:
         """The same as plain values: (label, metric -> number and n)."""
         return sliced(self.workings, what, default_metrics(what, self.protocol.metrics) if metrics is None else metrics)
+
+    def interval(self, metric: str, level: float = 0.95, method: str = "bca", clusters: str = "image", resamples: int = 1000, seed: int = 0) -> Interval:
+        """Where the number would lie on other images like these; `.how` says how that was found, docs/statistics.md how far to trust it.
+
+        `clusters` is a column of the images that belong together: a sequence, a source, a group of duplicates.
+        """
+        (_, found), *_ = self.interval_slices(None, [metric], level=level, method=method, clusters=clusters, resamples=resamples, seed=seed)
+        return next(iter(found.values()))
+
+    def intervals(self, metrics: Sequence[str] | None = None, by: str | None = None, **how: Any) -> pandas.DataFrame:
+        """A row for each metric, or for each slice and metric; `how` are the arguments of `interval`."""
+        from .frames import interval_frame
+
+        return interval_frame(self.interval_slices(by, metrics, **how), by)
+
+    def interval_slices(
+        self,
+        by: str | None,
+        metrics: Sequence[str] | None = None,
+        *,
+        level: float = 0.95,
+        method: str = "bca",
+        clusters: str = "image",
+        resamples: int = 1000,
+        seed: int = 0,
+    ) -> list[tuple[Any, dict[str, Interval]]]:
+        """The same as plain values: (label, metric -> interval); all of them from the same resamples."""
+        from .statistics.intervals import intervals_of, sampling
+
+        usual = self.names if by is None else default_metrics(by, self.protocol.metrics)
+        return intervals_of(self, sampling(self.workings, level, method, clusters, resamples, seed), usual if metrics is None else metrics, by)
 
     def errors(self, rules: Rules | None = None, order: Sequence[str] | None = None, truth_boxes: Predictions | None = None) -> ErrorReport:
         """What went wrong, where, and what it costs: labels of every point and pose, AP by kind of error."""

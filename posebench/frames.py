@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from posedata.formats.frames import table_frame, write_frame
 
 from .metrics import Measured
+from .statistics.interval import Interval
 
-__all__ = ["factorised", "records_frame", "slice_frame", "table_frame", "write_frame"]
+__all__ = ["factorised", "interval_frame", "records_frame", "slice_frame", "table_frame", "write_frame"]
 
 
 def factorised(column: NDArray[Any]) -> tuple[NDArray[np.intp], list[Any]]:
@@ -35,3 +36,12 @@ def slice_frame(rows: Sequence[tuple[Any, dict[str, Measured]]], by: str) -> pd.
 def records_frame(rows: Sequence[tuple[Any, dict[str, Any]]], by: str) -> pd.DataFrame:
     """One row per slice, a column per value."""
     return pd.DataFrame([values for _, values in rows], index=pd.Index([label for label, _ in rows], name=by))
+
+
+def interval_frame(rows: Sequence[tuple[Any, Mapping[str, Interval]]], by: str | None) -> pd.DataFrame:
+    """One row per metric, or per slice and metric."""
+    found = [(label, i) for label, each in rows for i in each.values()]
+    names = pd.Index([i.metric for _, i in found], name="metric")
+    index = names if by is None else pd.MultiIndex.from_arrays([[label for label, _ in found], names], names=[by, "metric"])
+    columns = ("value", "low", "high", "se", "n", "clusters", "held", "how")
+    return pd.DataFrame({c: [getattr(i, c) for _, i in found] for c in columns}, index=index)

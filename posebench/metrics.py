@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posedata.errors import PoseError, did_you_mean
 
 from . import distances
-from .curve import Scores, rankings, scores
+from .curve import Ranking, Scores, rankings, scores
 from .match import match, pairs_of
 from .pairing import Paired
 from .problem import Problem
@@ -21,7 +21,10 @@ from .selection import EVERYTHING, Selection
 from .spelling import Spelling, spelled
 from .workings import Workings
 
-__all__ = ["METRICS", "Measured", "Metric", "measure", "read_metric", "rules_of"]
+__all__ = ["METRICS", "Measured", "Metric", "as_matched", "judged_points", "measure", "ranked_under", "read_metric", "rules_of"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 class Measured(NamedTuple):
@@ -103,8 +106,7 @@ def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Calla
         if s.variant:
             return _poseval(workings, s, selection)
         t = None if s.at is None else workings.threshold(s.at, canonical(s))
-        if selection.category is not None and s.where == "pooled":
-            selection = _one_of_all(workings, selection, selection.category)
+        selection = as_matched(workings, s, selection)
         scored = _selected_scores(workings, s.where, selection)
         c = selection.category
         truths = scored.truths.sum() if c is None else scored.truths[c : c + 1].sum()
@@ -113,31 +115,42 @@ def _of_scores(pick: Callable[[Scores, int | None, int | None], float]) -> Calla
     return value
 
 
-def _one_of_all(workings: Workings, selection: Selection, category: int) -> Selection:
-    """A category where all are one: truths of the others are ignored."""
-    mine = workings.aligned.truth.instances.category == category
+def as_matched(workings: Workings, s: Spelling, selection: Selection) -> Selection:
+    """The selection as matching has it: a category, where all are one, means that truths of the others are ignored."""
+    if selection.category is None or s.where != "pooled":
+        return selection
+    mine = workings.aligned.truth.instances.category == selection.category
     return replace(selection, category=None, truths=mine if selection.truths is None else mine & selection.truths, made={})
 
 
 def _poseval(workings: Workings, s: Spelling, selection: Selection) -> Measured:
     """PoseTrack's mean over joints, which has a matching of its own."""
-    if s.where or selection is not EVERYTHING:
-        raise PoseError(f"metric {canonical(s)!r}", "poseval's AP has no slices, ranges or parts", f"ask for it by itself: {s.name}.{s.variant}")
-    joints = distances.poseval_ap(workings.aligned, 0.5 if s.at is None else s.at)
+    joints = poseval_joints(workings, s, selection).ap(selection.images)
     return Measured(joints.mean, int(joints.n.sum()))
 
 
+def poseval_joints(workings: Workings, s: Spelling, selection: Selection) -> distances.Joints:
+    """What poseval makes of every point; images may be chosen, for it looks at each by itself."""
+    if s.where or not selection.only_images:
+        raise PoseError(f"metric {canonical(s)!r}", "poseval's AP has no ranges or parts, and no slices but of images", f"ask for {s.name}.{s.variant}")
+    at = 0.5 if s.at is None else s.at
+    return workings.once(("poseval", at), lambda: distances.poseval_joints(workings.aligned, at))
+
+
 def _selected_scores(workings: Workings, where: str, selection: Selection) -> Scores:
-    """Scores under `where`, matched anew where the selection leaves truths out or looks at one point."""
+    """Scores under `where`, kept for the next metric."""
     if selection is EVERYTHING:
         return workings.scores(where)
     if where not in selection.made:
-        plain = selection.truths is None and selection.keypoint is None
-        selection.made[where] = workings.scores(where, selection.images) if plain else _matched_anew(workings, where, selection)
+        ranked, weights = ranked_under(workings, where, selection), workings.weights(where, selection.images)
+        selection.made[where] = scores(ranked, workings.protocol.interpolation, weights)
     return selection.made[where]
 
 
-def _matched_anew(workings: Workings, where: str, selection: Selection) -> Scores:
+def ranked_under(workings: Workings, where: str, selection: Selection) -> list[Ranking]:
+    """A ranking for each category; matched anew where the selection leaves truths out or looks at one point."""
+    if selection.truths is None and selection.keypoint is None:
+        return workings.ranked(where)
     problem = workings.problem(where)
     if selection.keypoint is not None:
         problem = _one_point(problem, selection.keypoint)
@@ -149,8 +162,7 @@ def _matched_anew(workings: Workings, where: str, selection: Selection) -> Score
         ignored = ignored | ~selection.truths
     if selection.beyond is not None:
         beyond = beyond | selection.beyond[problem.rows]
-    matches = match(problem, pairs, workings.protocol.thresholds, ignored[None], beyond[None])
-    return scores(rankings(matches), workings.protocol.interpolation, workings.weights(where, selection.images))
+    return rankings(match(problem, pairs, workings.protocol.thresholds, ignored[None], beyond[None]))
 
 
 def _one_point(problem: Problem, keypoint: int) -> Problem:
@@ -162,12 +174,16 @@ def _one_point(problem: Problem, keypoint: int) -> Problem:
 # -- distances ---------------------------------------------------------------------------------------
 
 
-def _of_points(measure: Callable[..., distances.Measured], pairing: Callable[[str], str]) -> Callable[[Workings, Spelling, Selection], Measured]:
-    def value(workings: Workings, s: Spelling, selection: Selection) -> Measured:
-        paired, weights = _selected_pairs(workings, pairing(s.variant), s.where, selection)
-        return Measured(*measure(paired, s.variant, s.at, weights))
+def judged_points(workings: Workings, s: Spelling, selection: Selection) -> tuple[distances.Averaged, Rows, Floats | None]:
+    """What becomes of the points that are selected, the image of each pair, and how often each counts."""
+    pairing = distances.pck_rule(s.variant).pairing if s.name == "PCK" else "matched"
+    paired, weights = _selected_pairs(workings, pairing, s.where, selection)
+    return distances.DISTANCE_METRICS[s.name].judge(paired, s.variant, s.at), paired.image, weights
 
-    return value
+
+def _of_points(workings: Workings, s: Spelling, selection: Selection) -> Measured:
+    averaged, _, weights = judged_points(workings, s, selection)
+    return Measured(*averaged.measured(weights))
 
 
 def _selected_pairs(workings: Workings, pairing: str, where: str, selection: Selection) -> tuple[Paired, NDArray[np.float64] | None]:
@@ -208,7 +224,7 @@ def _distance_metric(name: str, m: distances.DistanceMetric) -> Metric:
         name,
         summary,
         m.formula,
-        _of_points(m.measure, (lambda variant: distances.pck_rule(variant).pairing) if name == "PCK" else lambda variant: "matched"),
+        _of_points,
         of="points",
         at=at,
         variants=m.variants,

@@ -30,5 +30,10 @@ class Selection:
     made: dict[Any, Any] = field(default_factory=dict, repr=False)
     """What several metrics of one selection share."""
 
+    @property
+    def only_images(self) -> bool:
+        """Whether it chooses among images and nothing else."""
+        return all(getattr(self, name) is None for name in ("truths", "beyond", "category", "keypoint", "visibility"))
+
 
 EVERYTHING = Selection()

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
-from posedata.formats.rows import RowTable, parse_object
 from posedata.progress import bar
 from posedata.rest import Rest
 from posedata.similarity import box_iou
@@ -23,7 +22,7 @@ from .selection import Selection
 from .spelling import Spelling
 from .workings import Workings
 
-__all__ = ["OVERLAP", "SLICES", "Slice", "default_metrics", "slice_names", "sliced", "slices_of"]
+__all__ = ["OVERLAP", "SLICES", "Slice", "default_metrics", "image_column", "require_fitting", "slice_names", "sliced", "slices_of"]
 
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, np.inf)}
 """COCO's ends, each area in one band: the lower end belongs to it."""
@@ -73,6 +72,12 @@ def slices_of(workings: Workings, by: str) -> list[Slice]:
     raise PoseError(f"by={brief(repr(by))}", "no such column", did_you_mean(by, slice_names(workings)))
 
 
+def image_column(workings: Workings, name: str) -> NDArray[Any] | None:
+    """(I,) a column of the images, or a key that their records have in the file; None where there is none."""
+    images = workings.aligned.truth.images
+    return images.meta[name] if name in images.meta else _key_of_file(images.rest, name)
+
+
 def slice_names(workings: Workings) -> list[str]:
     """Everything this truth can be sliced by."""
     truth = workings.aligned.truth
@@ -83,7 +88,7 @@ def sliced(workings: Workings, by: str, metrics: Sequence[str]) -> list[tuple[An
     """(label, metric -> number and n) for each slice."""
     wanted = [read_metric(m) for m in metrics]
     for s in wanted:
-        _require_fitting(by, s)
+        require_fitting(by, s)
     slices, rows = slices_of(workings, by), []
     with bar(f"by {by}", len(slices) if len(workings.aligned.pred) > _MANY else 0) as advance:
         for each in slices:
@@ -102,7 +107,8 @@ def default_metrics(by: str, own: Sequence[str] = ()) -> tuple[str, ...]:
 _POINTS = ("PCK@0.1", "PCK@0.2")
 
 
-def _require_fitting(by: str, s: Spelling) -> None:
+def require_fitting(by: str, s: Spelling) -> None:
+    """Refuse a metric of whole poses for a slice of single points."""
     if isinstance(by, str) and by in SLICES and SLICES[by].only_points and not METRICS[s.name].per_keypoint:
         points = [name for name, m in METRICS.items() if m.per_keypoint]
         raise PoseError(f"by={by!r}", f"{s.name} is a number of whole poses", f"a visibility is one of single points: {', '.join(points)}")
@@ -210,6 +216,8 @@ def _key_of_file(rest: Rest, key: str) -> NDArray[Any] | None:
     """A key of the file that no column holds, as one; None where no row has it, or its values are no plain numbers or texts."""
     if not any(key in layout for layout in rest.layouts):
         return None
+    from posedata.formats.rows import RowTable, parse_object  # not at the top: it brings msgspec
+
     rows = [parse_object(text, key) if text else {} for text in rest.rows()]
     return RowTable(rows, key, []).scalars(key) if any(key in row for row in rows) else None
 

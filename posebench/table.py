@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from posedata.errors import one_line
 
 if TYPE_CHECKING:
@@ -52,6 +50,8 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]]) -> 
 
 def styled(text: str) -> str:
     """The same with the first line bold and warnings yellow, for a terminal; click takes it off elsewhere."""
+    import click  # not at the top: a bare machine can print an evaluation
+
     lines = text.split("\n")
     looks = [click.style(line, fg="yellow") if line.startswith("warning:") else line for line in lines[1:]]
     return "\n".join([click.style(lines[0], bold=True), *looks])

@@ -20,7 +20,7 @@ from posedata import Keypoint, PoseDataset, Predictions, Schema
 from posedata.formats.coco import parse_coco
 from posedata.formats.results import parse_results
 
-__all__ = ["Made", "made", "made_protocol", "problems", "problems_and_protocols"]
+__all__ = ["Made", "made", "made_protocol", "problems", "problems_and_protocols", "repeated"]
 
 AREAS = (0.0, 1e-12, 1.0, 1023.9999, 1024.0, 1024.0001, 4000.0, 9216.0, 9216.0001, 40000.0)
 """Zero, tiny, inside COCO's ranges, and at their very ends."""
@@ -80,11 +80,11 @@ def problems(schema: Schema | None = None, ties: bool = True) -> st.SearchStrate
     return st.randoms(use_true_random=False).map(lambda r: made(r, schema, ties))
 
 
-def problems_and_protocols() -> st.SearchStrategy[tuple[Made, Protocol]]:
+def problems_and_protocols(ties: bool = True) -> st.SearchStrategy[tuple[Made, Protocol]]:
     """Problems, and rules nobody has published."""
 
     def both(r: Random) -> tuple[Made, Protocol]:
-        problem = made(r)
+        problem = made(r, ties=ties)
         return problem, made_protocol(r, problem)
 
     return st.randoms(use_true_random=False).map(both)
@@ -109,6 +109,20 @@ def made_protocol(r: Random, problem: Made) -> Protocol:
         interpolation=r.choice(list(INTERPOLATIONS)),
         sigmas=r.choice(({}, {names[0]: 0.3}, by_category)) if kinds else {},
     )
+
+
+def repeated(problem: Made, times: Sequence[int]) -> Made:
+    """Each image so many times, with all that is on it; copies stand together, so that ties keep their order."""
+    copies: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
+    results = []
+    ranks = {image: rank for rank, image in enumerate(np.unique([image["id"] for image in problem.coco["images"]]).tolist())}
+    for image, n in zip(problem.coco["images"], times, strict=False):
+        for i in range(n):
+            new = 100 * ranks[image["id"]] + i
+            copies["images"].append({**image, "id": new})
+            copies["annotations"] += [{**a, "id": f"{a['id']} {i}", "image_id": new} for a in problem.coco["annotations"] if a["image_id"] == image["id"]]
+            results += [{**p, "image_id": new} for p in problem.results if p["image_id"] == image["id"]]
+    return replace(problem, coco={**problem.coco, **copies}, results=results)
 
 
 # -- the set -----------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -14,11 +13,10 @@ from hypothesis import strategies as st
 
 from posebench.protocol import INTERPOLATIONS, Part, Protocol
 from posebench.protocols import COCO
-from posedata import PoseDataset, Predictions
 from posedata.schemas import SCHEMAS
 
 from .evaluating import Found, evaluated, weighted
-from .problems import Made, problems
+from .problems import Made, problems, repeated
 
 LEVELS = {"easy": (-math.inf, 0.2), "hard": (0.2, math.inf)}
 
@@ -158,19 +156,6 @@ def test_a_weight_is_how_often_an_image_is_in_the_set(problem: Made, times: list
     """What a resample rests on: nothing is matched again."""
     rules = COCO.replace(max_preds=problem.max_preds, interpolation=interpolation)
     ours = weighted(problem.truth(), problem.pred(), rules, times[: len(problem.coco["images"])])
-    many = evaluated(*_repeated(problem, times), rules).metrics
+    again = repeated(problem, times)
+    many = evaluated(again.truth(), again.pred(), rules).metrics
     assert ours == same({name: many[name] for name in ours})
-
-
-def _repeated(problem: Made, times: list[int]) -> tuple[PoseDataset, Predictions]:
-    """Each image so many times, with all that is on it."""
-    copies: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
-    results = []
-    for image, n in zip(problem.coco["images"], times, strict=False):
-        for i in range(n):
-            new = f"{image['id']} {i}"
-            copies["images"].append({**image, "id": new})
-            copies["annotations"] += [{**a, "id": f"{a['id']} {i}", "image_id": new} for a in problem.coco["annotations"] if a["image_id"] == image["id"]]
-            results += [{**p, "image_id": new} for p in problem.results if p["image_id"] == image["id"]]
-    again = replace(problem, coco={**problem.coco, **copies}, results=results)
-    return again.truth(), again.pred()

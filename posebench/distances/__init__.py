@@ -1,6 +1,6 @@
 """Metrics of distance: PCK in every published form, AUC, EPE, NME, and what else is measured in pixels."""
 
-from .means import Judged, Measured, mean_of, means_by_keypoint
+from .means import Averaged, Judged, Measured, mean_of, means_by_keypoint
 from .metrics import (
     DISTANCE_METRICS,
     NME_NORMS,
@@ -18,7 +18,7 @@ from .metrics import (
     rmse,
 )
 from .norms import NORMS
-from .poseval import JointAP, poseval_ap
+from .poseval import JointAP, Joints, poseval_ap, poseval_joints
 from .presets import PCK_RULES
 from .rules import PCKRule
 
@@ -27,8 +27,10 @@ __all__ = [
     "NME_NORMS",
     "NORMS",
     "PCK_RULES",
+    "Averaged",
     "DistanceMetric",
     "JointAP",
+    "Joints",
     "Judged",
     "Measured",
     "PCKRule",
@@ -45,5 +47,6 @@ __all__ = [
     "per_keypoint",
     "percentile",
     "poseval_ap",
+    "poseval_joints",
     "rmse",
 ]

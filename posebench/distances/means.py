@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MEANS", "Judged", "Measured", "mean_of", "means_by_keypoint", "percentile_of"]
+__all__ = ["MEANS", "Averaged", "Judged", "Measured", "mean_of", "means_by_keypoint", "percentile_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -120,3 +120,22 @@ def percentile_of(judged: Judged, share: float, weights: Floats | None = None) -
     wanted = share / 100 * max(place[-1] - 1, 0)
     low, high = (values[order[np.searchsorted(place, np.floor(wanted) + step, side="right").clip(0, len(order) - 1)]] for step in (0, 1))
     return Measured(float(low + (high - low) * (wanted - np.floor(wanted))), round(float(place[-1])))
+
+
+@dataclass(frozen=True, eq=False)
+class Averaged:
+    """Judged points, and the one number that becomes of them under any weights."""
+
+    judged: Judged
+    unit: str = "pooled"
+    """One of MEANS."""
+    root: bool = False
+    """Whether the number is the square root of the mean."""
+    share: float | None = None
+    """Percent of the points that lie below the number, where it is no mean."""
+
+    def measured(self, weights: Floats | None = None) -> Measured:
+        if self.share is not None:
+            return percentile_of(self.judged, self.share, weights)
+        value, n = mean_of(self.judged, self.unit, weights)
+        return Measured(float(np.sqrt(value)) if self.root else value, n)

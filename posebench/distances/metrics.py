@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from posedata.errors import PoseError, brief, did_you_mean
 
 from ..pairing import Paired
-from .means import Judged, Measured, mean_of, means_by_keypoint, percentile_of
+from .means import Averaged, Judged, Measured, means_by_keypoint
 from .norms import NORMS, Pair, norm_of, norm_text
 from .presets import MMPOSE, PCK_RULES, POSEBENCH
 from .rules import COMPARE, POINTS, PCKRule
@@ -62,7 +62,7 @@ def pck_rule(name: str = "") -> PCKRule:
 
 def pck(paired: Paired, rule: PCKRule = POSEBENCH, at: float | None = None, weights: Floats | None = None) -> Measured:
     """Share of correct keypoints by that rule; without `at` the mean over the rule's own thresholds."""
-    return mean_of(judged(paired, rule, at), rule.unit, weights)
+    return Averaged(judged(paired, rule, at), rule.unit).measured(weights)
 
 
 def per_keypoint(paired: Paired, rule: PCKRule = POSEBENCH, at: float | None = None, weights: Floats | None = None) -> tuple[Floats, NDArray[np.intp]]:
@@ -114,12 +114,16 @@ def auc(paired: Paired, pixels: float = 30.0, steps: int = 20, weights: Floats |
 
     Nothing lies strictly within 0, so a perfect prediction has 1 - 1 / steps. What was not found or is absent is wrong.
     """
+    return Averaged(_judged_steps(paired, pixels, steps), MMPOSE.unit).measured(weights)
+
+
+def _judged_steps(paired: Paired, pixels: float, steps: int = 20) -> Judged:
     if pixels <= 0 or steps < 1:
         raise PoseError("AUC", f"{steps} steps of {pixels:g} pixels", "both are over 0: AUC@30")
     counts = _counts(paired, MMPOSE)
     distance = _distance(paired, np.full(len(paired), float(pixels)), paired.labelled)
     reached = _reached(distance, [i / steps for i in range(steps)], MMPOSE.compare)
-    return mean_of(Judged.of(reached, counts, paired.category), MMPOSE.unit, weights)
+    return Judged.of(reached, counts, paired.category)
 
 
 # -- distances ---------------------------------------------------------------------------------------
@@ -141,21 +145,17 @@ def epe(paired: Paired, weights: Floats | None = None) -> Measured:
 
 def mean_distance(paired: Paired, confidence: float | None = None, weights: Floats | None = None) -> Measured:
     """As `epe`, of points at least so confident: what DeepLabCut prints as RMSE, although no square is taken."""
-    return mean_of(judged_distance(paired, confidence=confidence), "pooled", weights)
+    return Averaged(judged_distance(paired, confidence=confidence)).measured(weights)
 
 
 def rmse(paired: Paired, weights: Floats | None = None) -> Measured:
     """Square root of the mean squared distance in pixels, over the points of `epe`."""
-    own = judged_distance(paired, where="RMSE")
-    value, n = mean_of(Judged(own.value**2, own.counts, own.category), "pooled", weights)
-    return Measured(float(np.sqrt(value)), n)
+    return _rmse(paired, "", None).measured(weights)
 
 
 def percentile(paired: Paired, share: float = 50.0, weights: Floats | None = None) -> Measured:
     """Distance in pixels within which that percentage of the points of `epe` lies: 50 is the median."""
-    if not 0 <= share <= 100:
-        raise PoseError(f"Distance@{share:g}", "no percentage", "from 0 to 100: Distance@95")
-    return percentile_of(judged_distance(paired, where="Distance"), share, weights)
+    return _percentile(paired, "", share).measured(weights)
 
 
 def nme(paired: Paired, norm: str | Pair = "box side", weights: Floats | None = None) -> Measured:
@@ -163,11 +163,15 @@ def nme(paired: Paired, norm: str | Pair = "box side", weights: Floats | None = 
 
     Truths in which a point of the pair is not labelled are left out.
     """
+    return _normalised(paired, norm).measured(weights)
+
+
+def _normalised(paired: Paired, norm: str | Pair) -> Averaged:
     if isinstance(norm, str) and norm not in NME_NORMS and norm not in NORMS:
         raise PoseError(f"NME.{brief(norm)}", "no such norm", did_you_mean(norm, [*NME_NORMS, *NORMS]))
     where = f"NME.{norm}" if isinstance(norm, str) else "NME"
     chosen = NME_NORMS.get(norm, norm) if isinstance(norm, str) else norm
-    return mean_of(judged_distance(paired, chosen, where=where), "pooled", weights)
+    return Averaged(judged_distance(paired, chosen, where=where))
 
 
 # -- the table ---------------------------------------------------------------------------------------
@@ -177,8 +181,8 @@ def nme(paired: Paired, norm: str | Pair = "box side", weights: Floats | None = 
 class DistanceMetric:
     """One name of `NAME[.variant][@number]`, what it means, and how it is measured."""
 
-    measure: Callable[[Paired, str, float | None, Floats | None], Measured]
-    """(paired, variant, number, weights); '' and None stand for what is usual."""
+    judge: Callable[[Paired, str, float | None], Averaged]
+    """(paired, variant, number); '' and None stand for what is usual."""
     formula: str
     unit: str
     best: float
@@ -189,36 +193,45 @@ class DistanceMetric:
     """In words, by name."""
     source: str = ""
 
-
-def _pck(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return pck(paired, pck_rule(variant), at, weights)
-
-
-def _auc(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return auc(paired, 30.0 if at is None else at, weights=weights)
+    def measure(self, paired: Paired, variant: str = "", number: float | None = None, weights: Floats | None = None) -> Measured:
+        """The number; weights (N,) say how often each truth is in the set."""
+        return self.judge(paired, variant, number).measured(weights)
 
 
-def _epe(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return mean_distance(paired, at, weights)
+def _pck(paired: Paired, variant: str, at: float | None) -> Averaged:
+    rule = pck_rule(variant)
+    return Averaged(judged(paired, rule, at), rule.unit)
 
 
-def _nme(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return nme(paired, variant or "box side", weights)
+def _auc(paired: Paired, variant: str, at: float | None) -> Averaged:
+    return Averaged(_judged_steps(paired, 30.0 if at is None else at), MMPOSE.unit)
 
 
-def _rmse(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return rmse(paired, weights)
+def _epe(paired: Paired, variant: str, at: float | None) -> Averaged:
+    return Averaged(judged_distance(paired, confidence=at))
 
 
-def _percentile(paired: Paired, variant: str, at: float | None, weights: Floats | None) -> Measured:
-    return percentile(paired, 50.0 if at is None else at, weights)
+def _nme(paired: Paired, variant: str, at: float | None) -> Averaged:
+    return _normalised(paired, variant or "box side")
+
+
+def _rmse(paired: Paired, variant: str, at: float | None) -> Averaged:
+    own = judged_distance(paired, where="RMSE")
+    return Averaged(Judged(own.value**2, own.counts, own.category), root=True)
+
+
+def _percentile(paired: Paired, variant: str, at: float | None) -> Averaged:
+    share = 50.0 if at is None else at
+    if not 0 <= share <= 100:
+        raise PoseError(f"Distance@{share:g}", "no percentage", "from 0 to 100: Distance@95")
+    return Averaged(judged_distance(paired, where="Distance"), share=share)
 
 
 _LEFT_OUT = "labelled points; unfound truths and absent points are left out"
 
 _TABLE: dict[str, Any] = {
     "PCK": DistanceMetric(
-        measure=_pck,
+        judge=_pck,
         formula="share of points with distance <= @ x norm, by the seven choices of a rule",
         unit="share",
         best=1,
@@ -227,7 +240,7 @@ _TABLE: dict[str, Any] = {
         source="Yang & Ramanan 2013; each rule names its own",
     ),
     "AUC": DistanceMetric(
-        measure=_auc,
+        judge=_auc,
         formula="mean of PCK at 0, .05, ..., .95 of @ pixels (30), strict, mean over kinds of points; a perfect one has .95",
         unit="share",
         best=0.95,
@@ -235,16 +248,16 @@ _TABLE: dict[str, Any] = {
         source="mmpose 1.3, AUC",
     ),
     "EPE": DistanceMetric(
-        measure=_epe,
+        judge=_epe,
         formula=f"mean of distance, {_LEFT_OUT}",
         unit="pixels",
         best=0,
         number="least confidence of the points that enter; DeepLabCut's RMSE and RMSE with cutoff",
         source="mmpose 1.3, EPE; DeepLabCut 3, compute_rmse",
     ),
-    "RMSE": DistanceMetric(measure=_rmse, formula=f"sqrt(mean of squared distance), {_LEFT_OUT}", unit="pixels", best=0, source="the usual definition"),
+    "RMSE": DistanceMetric(judge=_rmse, formula=f"sqrt(mean of squared distance), {_LEFT_OUT}", unit="pixels", best=0, source="the usual definition"),
     "Distance": DistanceMetric(
-        measure=_percentile,
+        judge=_percentile,
         formula=f"distance within which @ percent (50) of the points lie, {_LEFT_OUT}",
         unit="pixels",
         best=0,
@@ -252,7 +265,7 @@ _TABLE: dict[str, Any] = {
         source="SLEAP-nn 0.3, Evaluator.distance_metrics",
     ),
     "NME": DistanceMetric(
-        measure=_nme,
+        judge=_nme,
         formula=f"mean of distance / norm, {_LEFT_OUT}",
         unit="norm",
         best=0,

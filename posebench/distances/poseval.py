@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from posedata.predictions import Predictions
 from ..align import Aligned
 from ..pairing import HEAD_KEYS, head_sizes
 
-__all__ = ["JointAP", "poseval_ap"]
+__all__ = ["JointAP", "Joints", "poseval_ap", "poseval_joints"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -37,8 +38,45 @@ class JointAP:
         return float(known.mean()) if len(known) else float("nan")
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Joints:
+    """M poses, each of whose points is a detection of its own."""
+
+    image: Rows
+    """(M,)"""
+    true: Bools
+    """(M, K) near its place, in the pose that the truth keeps."""
+    present: Bools
+    confidence: Floats
+    truth_image: Rows
+    """(N,)"""
+    labelled: Bools
+    """(N, K)"""
+
+    def ap(self, weights: Floats | None = None) -> JointAP:
+        """Average precision of each joint; weights (I,) say how often each image is in the set."""
+        each = np.ones(len(self.image)) if weights is None else weights[self.image]
+        totals = (np.ones(len(self.truth_image)) if weights is None else weights[self.truth_image]) @ self.labelled
+        ap = np.full(len(totals), np.nan)
+        for joint in np.flatnonzero(totals):
+            ranked = self._ranked[joint]
+            ap[joint] = _area(self.true[ranked, joint], each[ranked], totals[joint])
+        return JointAP(ap, np.rint(totals).astype(np.intp))
+
+    @cached_property
+    def _ranked(self) -> list[Rows]:
+        """Of each joint the poses that have it, best first; the last of equals first, as poseval's argsort()[::-1]."""
+        rows = [np.flatnonzero(column) for column in self.present.T]
+        return [own[np.argsort(self.confidence[own, joint], kind="stable")[::-1]] for joint, own in enumerate(rows)]
+
+
 def poseval_ap(aligned: Aligned, at: float = 0.5) -> JointAP:
-    """Average precision per joint by poseval's rule.
+    """Average precision per joint by poseval's rule."""
+    return poseval_joints(aligned, at).ap()
+
+
+def poseval_joints(aligned: Aligned, at: float = 0.5) -> Joints:
+    """What poseval makes of every point.
 
     Each prediction goes to the truth of its image of which it has the largest share of labelled points within `at` head sizes
     (the first of equals); each truth keeps the best of those. A kept point within reach is true; all others are false:
@@ -56,7 +94,14 @@ def poseval_ap(aligned: Aligned, at: float = 0.5) -> JointAP:
     kept = _assigned(p, t, near.sum(1) / labelled[t].sum(1))
     true = np.zeros((len(preds), labelled.shape[1]), bool)
     true[p[kept]] = near[kept]
-    return _joint_ap(true, ~pred.absent[preds], pred.keypoints[preds, :, 2], labelled.sum(0))
+    return Joints(
+        image=aligned.image[preds],
+        true=true,
+        present=~pred.absent[preds],
+        confidence=pred.keypoints[preds, :, 2],
+        truth_image=truth.instances.image[truths],
+        labelled=labelled,
+    )
 
 
 def _heads(truth: PoseDataset, rows: Rows) -> Floats:
@@ -95,17 +140,8 @@ def _assigned(p: Rows, t: Rows, share: Floats) -> Rows:
     return by_truth[np.diff(t[by_truth], prepend=-1) != 0]
 
 
-def _joint_ap(true: Bools, present: Bools, confidence: Floats, totals: Rows) -> JointAP:
-    ap = np.full(len(totals), np.nan)
-    for joint in np.flatnonzero(totals):
-        rows = np.flatnonzero(present[:, joint])
-        ranked = rows[np.argsort(confidence[rows, joint], kind="stable")[::-1]]  # the last of equals first, as poseval's argsort()[::-1]
-        ap[joint] = _area(true[ranked, joint], totals[joint])
-    return JointAP(ap, totals)
-
-
-def _area(true: Bools, total: int) -> float:
+def _area(true: Bools, weights: Floats, total: float) -> float:
     """Area under the highest precision at each recall or beyond."""
-    hits = np.cumsum(true)
-    precision = hits[true] / (np.flatnonzero(true) + 1)
-    return float(np.maximum.accumulate(precision[::-1]).sum() / total)
+    seen = np.cumsum(weights)[true]
+    precision = np.divide(np.cumsum(weights[true]), seen, out=np.zeros(len(seen)), where=seen > 0)
+    return float((weights[true] * np.maximum.accumulate(precision[::-1])[::-1]).sum() / total)

@@ -1,0 +1,1 @@
+"""Statistics: how far a number can be trusted, by drawing the images again with replacement."""

@@ -1,0 +1,164 @@
+"""Interval: where a number would lie on other images like these, and how that was found out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sums import Ratios
+
+__all__ = ["FEW", "METHODS", "Interval", "ends", "standard_error", "wilson_ends"]
+
+Floats = NDArray[np.float64]
+
+METHODS: Mapping[str, str] = MappingProxyType({
+    "bca": "quantiles of the resampled values, corrected for their bias and for a spread that changes with the value (grouped jackknife)",
+    "percentile": "quantiles of the resampled values",
+    "wilson": "Wilson's interval of a proportion, for as many independent points as the clusters are worth; for shares of points, and AR",
+})  # fmt: skip
+FEW: Mapping[str, int] = MappingProxyType({"bca": 100, "percentile": 100, "wilson": 50})
+"""Clusters with truths below which an interval of that method is not to be trusted: docs/statistics.md has the coverage."""
+_UNDEFINED = 0.01
+"""Share of resamples without a truth from which the others no longer speak for all."""
+_TAIL = 5
+"""Resamples that should lie beyond each end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A number with the ends between which it would mostly lie; `how` says how they were found.
+
+    Ends are NaN where there is no truth.
+    """
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    level: float
+    method: str
+    n: int
+    """Truths or points that the number was made from."""
+    clusters: int
+    """Clusters that were drawn, or whose spread was measured."""
+    held: int
+    """Those among them that hold such truths or points."""
+    unit: str = "image"
+    """'image', or the column that says which images go together."""
+    resamples: int = 0
+    """None for Wilson's."""
+    seed: int | None = None
+    se: float = math.nan
+    """Standard error."""
+    undefined: float = 0.0
+    """Share of the resamples in which the metric is NaN for want of truths; they are left out."""
+    design_effect: float = math.nan
+    """Of Wilson's: how many points are worth one independent one."""
+
+    @property
+    def how(self) -> str:
+        """One sentence: level, method, resamples, clusters, seed, and what speaks against it."""
+        unit = "images" if self.unit == "image" else f"clusters by {self.unit!r}"
+        drawn = f"{self.clusters:,} {unit} ({self.held:,} with truths)"
+        if self.method == "wilson":
+            made = f"Wilson, {drawn}, design effect {self.design_effect:.3g}"
+        else:
+            names = {"bca": "BCa", "percentile": "percentile"}
+            made = f"{names[self.method]} bootstrap, {self.resamples:,} resamples of {drawn}, seed {self.seed}"
+        return "; ".join([f"{100 * self.level:g}% {made}", *self.doubts])
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why it should not be trusted; empty where nothing speaks against it."""
+        few = FEW[self.method]
+        tail = self.resamples * (1 - self.level) / 2
+        return [
+            *([f"not to be trusted below {few}"] if self.held < few else []),
+            *([f"{100 * self.undefined:.2g}% of the resamples have no truth and are left out"] if self.undefined else []),
+            *([f"{self.resamples:,} resamples are few for this level"] if self.method != "wilson" and tail < _TAIL else []),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, `how` among them."""
+        return {**asdict(self), "how": self.how}
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.value:.4f} [{self.low:.4f}, {self.high:.4f}]: {self.how}"
+
+
+# -- ends --------------------------------------------------------------------------------------------
+
+
+def ends(method: str, value: float, values: Floats, level: float, jackknife: Floats) -> tuple[float, float]:
+    """Ends of an interval from resampled values; it contains the value. jackknife: values without one group after the other."""
+    known = values[~np.isnan(values)]
+    if math.isnan(value) or not len(known):
+        return math.nan, math.nan
+    low, high = np.quantile(known, _QUANTILES[method](value, known, level, jackknife))
+    return min(float(low), value), max(float(high), value)
+
+
+def _plain(value: float, values: Floats, level: float, jackknife: Floats) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2
+
+
+def _corrected(value: float, values: Floats, level: float, jackknife: Floats) -> tuple[float, float]:
+    """Efron's bias-corrected and accelerated quantiles."""
+    normal = NormalDist()
+    below = (np.sum(values < value) + np.sum(values == value) / 2) / len(values)
+    bias = normal.inv_cdf(float(np.clip(below, 0.5 / len(values), 1 - 0.5 / len(values))))
+    acceleration = _acceleration(jackknife)
+
+    def moved(share: float) -> float:
+        z = bias + normal.inv_cdf(share)
+        room = 1 - acceleration * z
+        return normal.cdf(bias + z / room) if room > 0 else float(z > 0)
+
+    low, high = _plain(value, values, level, jackknife)
+    return moved(low), moved(high)
+
+
+def _acceleration(jackknife: Floats) -> float:
+    known = jackknife[~np.isnan(jackknife)]
+    away = known.mean() - known if len(known) else known
+    spread = float((away**2).sum())
+    return float((away**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
+
+
+_QUANTILES: Mapping[str, Callable[[float, Floats, float, Floats], tuple[float, float]]] = {"bca": _corrected, "percentile": _plain}
+
+
+def standard_error(values: Floats) -> float:
+    """Deviation of resampled values; NaN for fewer than two."""
+    known = values[~np.isnan(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+# -- proportions -------------------------------------------------------------------------------------
+
+
+def wilson_ends(ratios: Ratios, n: int, level: float) -> tuple[float, float, float, float]:
+    """Low, high, standard error and design effect of a mean of proportions whose sums are by cluster.
+
+    The spread between clusters says how many independent points there are (linearised ratio); fewer clusters mean fewer
+    degrees of freedom (Korn and Graubard, Survey Methodology 24, 1998). Where all points are right, or all wrong, nothing
+    is known of the spread, and each cluster counts as one.
+    """
+    from ..stats import student, wilson
+
+    share, residuals = ratios.linearised()
+    held = int((ratios.bottom > 0).any(1).sum())
+    if math.isnan(share):
+        return math.nan, math.nan, math.nan, math.nan
+    variance = len(residuals) / max(len(residuals) - 1, 1) * float((residuals**2).sum())
+    size = share * (1 - share) / variance if variance > 0 else float(held)
+    reach = NormalDist().inv_cdf((1 + level) / 2) / student(level, held - 1) if held > 1 else 0.0
+    low, high = wilson(share, max(size * reach**2, 1e-9), level)
+    return min(low, share), max(high, share), math.sqrt(variance), n / size
