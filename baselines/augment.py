@@ -139,7 +139,7 @@ def warped(pixels: Tensor, affine: Tensor, size: tuple[int, int]) -> Tensor:
     y = torch.arange(size[1], device=pixels.device, dtype=torch.float32)
     grid = affine[:, None, None, :, 0] * x[:, None] + (affine[:, None, None, :, 1] * y[:, None, None] + affine[:, None, None, :, 2])
     grid = (2 * grid + 1) / torch.tensor([width, height], device=pixels.device) - 1
-    return grid_sample(pixels.permute(0, 3, 1, 2).float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return grid_sample(pixels.permute(0, 3, 1, 2).contiguous().float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def cropped(points: Tensor, v: Tensor, changes: Changes, body: Body) -> tuple[Tensor, Tensor]:

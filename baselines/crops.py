@@ -42,9 +42,9 @@ _LARGEST = 250_000_000
 def boxes_of(ds: PoseDataset) -> NDArray[np.float64]:
     """(N, 4) each instance's box, else the extent of its labelled points; NaN where neither has a size."""
     own = ds.instances
-    given = (own.bbox[:, 2:] > 0).all(1)  # NaN is not above 0
-    boxes = np.where(given[:, None], own.bbox, own.extent())
-    return np.where((boxes[:, 2:] > 0).all(1)[:, None], boxes, np.nan)
+    given = np.min(own.bbox[:, 2:], 1, initial=np.inf) > 0  # NaN is not above 0
+    boxes = np.where(given.reshape(-1, 1), own.bbox, own.extent())
+    return np.where((boxes[:, 2:] > 0).all(1, keepdims=True), boxes, np.nan)
 
 
 def usable(ds: PoseDataset) -> NDArray[np.intp]:

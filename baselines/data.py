@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,10 +104,13 @@ class Loader:
         steps = parts_of(len(self), self.recipe, epoch, start, rank, world)
         if self.resident is not None or self.device.type != "cuda":
             for parts in steps:
-                yield [self.batch(rows, epoch) for rows in parts]
+                yield self._batches(parts, epoch)
             return
         with ThreadPoolExecutor(1) as pool:
-            yield from ahead(pool, ((lambda parts=parts: [self.batch(rows, epoch) for rows in parts]) for parts in steps))
+            yield from ahead(pool, (partial(self._batches, parts, epoch) for parts in steps))
+
+    def _batches(self, parts: list[Tensor], epoch: int) -> list[Batch]:
+        return [self.batch(rows, epoch) for rows in parts]
 
 
 def ahead(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], list[Batch]]]) -> Iterator[list[Batch]]:

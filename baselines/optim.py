@@ -117,11 +117,10 @@ class Mean:
         self.decay = decay
         self.values = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
-    @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """Move a little towards the weights after a step."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
+        for name, value in model.state_dict().items():  # detached from the graph, as a state dict is
             mean = self.values[name]
             if mean.is_floating_point():
                 mean.lerp_(value, 1 - keep)

@@ -92,7 +92,9 @@ class Session:
         if header.get("fingerprint") != self.recipe.fingerprint:
             raise FormatError(str(path), f"a checkpoint of another recipe than {self.recipe.name!r}", "give the settings it was begun with, or another --out")
         if header["points"] != list(self.model.schema.names):
-            raise FormatError(str(path), f"learned {first_few(header['points'], 3, ', ')}", f"the data has {self.model.schema.name!r} now; bring it back to those points")
+            raise FormatError(
+                str(path), f"learned {first_few(header['points'], 3, ', ')}", f"the data has {self.model.schema.name!r} now; bring it back to those points"
+            )
         if header["parts"] != self.recipe.accumulate * self.world.size:
             self.teller.line(f"note: begun with batches in {header['parts']} parts, going on with {self.recipe.accumulate * self.world.size}: not bit for bit")
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "mean": {}}
@@ -155,7 +157,9 @@ def begin(
         raise PoseError(f"{recipe.name}: train", "empty", "--set train=... names what is learned")
     same_points(truth, val)
     if before is not None and not before.schema.same_points(truth.schema):
-        raise FormatError(str(folder), f"was begun on {before.schema.name!r}, the data has {truth.schema.name!r} now", "another --out, and --init to start from it")
+        raise FormatError(
+            str(folder), f"was begun on {before.schema.name!r}, the data has {truth.schema.name!r} now", "another --out, and --init to start from it"
+        )
     model, facts = started(recipe, truth.schema, "scratch" if before else init)
     if before is not None:
         facts = before.facts["start"]
@@ -197,7 +201,9 @@ def _loaders(
 ) -> tuple[Loader | PlainLoader, Loader | None]:
     """The crops of train and val. Those who come second find what the first process cut."""
     crops = load_crops(truth, recipe.size, recipe.padding, workers=workers, quiet=quiet)
-    learned: Loader | PlainLoader = PlainLoader(crops, recipe, world.device, workers or 0, transform) if plainly or transform else Loader(crops, recipe, world.device)
+    learned: Loader | PlainLoader = (
+        PlainLoader(crops, recipe, world.device, workers or 0, transform) if plainly or transform else Loader(crops, recipe, world.device)
+    )
     return learned, None if val is None else Loader(load_crops(val, recipe.size, recipe.padding, 1.0, workers, quiet), recipe, world.device)
 
 

@@ -86,7 +86,8 @@ def _from_run(recipe: Recipe, schema: Schema, folder: Path) -> tuple[PoseModel, 
         raise SchemaError(f"--init {folder}", f"no keypoint of {run.schema.name!r} is one of {schema.name!r}", "start from a run with points of these names")
     model = build(recipe, schema, weights=False)
     own, theirs = model.state_dict(), read_tensors(run.weights)[0]
-    copied, left = [], []
+    copied: list[str] = []
+    left: list[str] = []
     for name, mine in own.items():
         value = carried(name, theirs.get(name), mine, run.schema, schema)
         (left if value is None else copied).append(name)
@@ -144,7 +145,9 @@ def frozen_parts(model: nn.Module, beginnings: tuple[str, ...]) -> list[nn.Modul
     names = [n for n, _ in model.named_parameters()]
     for word in beginnings:
         if not any(n.startswith(word) for n in names):
-            raise PoseError("freeze", f"no weight begins with {brief(word)!r}", f"they begin with {first_few(dict.fromkeys(n.split('.')[0] for n in names), 5, ', ')}")
+            raise PoseError(
+                "freeze", f"no weight begins with {brief(word)!r}", f"they begin with {first_few(dict.fromkeys(n.split('.')[0] for n in names), 5, ', ')}"
+            )
     for name, weight in model.named_parameters():
         if name.startswith(beginnings):
             weight.requires_grad_(False)

@@ -36,7 +36,9 @@ class Teller:
                 with open(self.log, "a", encoding="utf-8") as file:
                     file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {text}\n")
             except OSError as e:
-                raise FormatError(str(self.log), f"cannot be written ({(e.strerror or str(e)).lower()})", "make room; --resume goes on from the last checkpoint") from None
+                raise FormatError(
+                    str(self.log), f"cannot be written ({(e.strerror or str(e)).lower()})", "make room; --resume goes on from the last checkpoint"
+                ) from None
         if not self.quiet:
             self.clear()
             sys.stderr.write(text + "\n")
@@ -45,7 +47,9 @@ class Teller:
         """What an epoch came to."""
         shown = [f"{k} {v:.4f}" for k, v in line.items() if k in ("loss", "val_loss") or k[0].isupper()]
         rest = timedelta(seconds=round(line["rest"]))
-        self.line(f"epoch {line['epoch']:>3}/{line['epochs']}  {'  '.join(shown)}  {line['images_per_second']:.0f} images/s  {rest} to go{'  best' if best else ''}")
+        self.line(
+            f"epoch {line['epoch']:>3}/{line['epochs']}  {'  '.join(shown)}  {line['images_per_second']:.0f} images/s  {rest} to go{'  best' if best else ''}"
+        )
         for track in self.trackers:
             track({k: float(v) for k, v in line.items() if isinstance(v, int | float)}, int(line["step"]))
 

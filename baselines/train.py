@@ -16,7 +16,7 @@ from torch import Tensor
 from posedata.errors import PoseError, brief
 
 from .checkpoint import save_tensors
-from .data import Batch, Transform
+from .data import Batch, Loader, Transform
 from .distributed import World, world
 from .losses import loss_of
 from .optim import clipped, learning_rate, set_rate
@@ -117,7 +117,7 @@ def _step(s: Session, parts: list[Batch]) -> Tensor:
 def _finish(s: Session, epoch: int, started: float, begun: int) -> None:
     """Validate and record an epoch."""
     learned = time.perf_counter() - started
-    found = _validated(s) if s.val and (epoch % s.recipe.validate_every == 0 or epoch == s.recipe.epochs) else None
+    found = _validated(s, s.val) if s.val and (epoch % s.recipe.validate_every == 0 or epoch == s.recipe.epochs) else None
     spent = time.perf_counter() - started
     mean = sum(s.world.gather(s.total)) / s.world.size / s.epoch_steps
     seen = (s.step - begun) * min(s.recipe.batch, len(s.loader))
@@ -130,15 +130,14 @@ def _finish(s: Session, epoch: int, started: float, begun: int) -> None:
     s.record(line, found)
 
 
-def _validated(s: Session) -> Validation:
+def _validated(s: Session, val: Loader) -> Validation:
     """Validate the weights that would be kept: the mean, where there is one, put in for as long as it takes."""
-    assert s.val is not None
     if s.mean is None:
-        return validate(s.model, s.val, s.recipe, s.world, s.header)
+        return validate(s.model, val, s.recipe, s.world, s.header)
     own = {name: value.clone() for name, value in s.model.state_dict().items()}
     s.model.load_state_dict(s.mean.values)
     try:
-        return validate(s.model, s.val, s.recipe, s.world, s.header)
+        return validate(s.model, val, s.recipe, s.world, s.header)
     finally:
         s.model.load_state_dict(own)
 
@@ -181,12 +180,12 @@ def _asked_to_stop() -> Iterator[Any]:
         return
     before: dict[int, Any] = {}
 
-    def note(number: int, frame: Any) -> None:
+    def note(number: Any, frame: Any) -> None:
         came.set()
         signal.signal(number, before[number])
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, note)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before[each] = signal.signal(each, note)
     try:
         yield came.is_set
     finally:
@@ -210,4 +209,6 @@ def _explained(recipe: Recipe, among: World) -> Iterator[None]:
 def _too_large(recipe: Recipe, among: World, e: BaseException) -> PoseError:
     held = recipe.batch // (recipe.accumulate * among.size)
     cure = f"--set accumulate={recipe.accumulate * 2} halves what is held at once, and learns the same; or --set batch={max(recipe.batch // 2, 1)}"
-    return PoseError(f"{recipe.name} on {among.device}", f"out of memory with {held} crops of {recipe.width} x {recipe.height} at once ({brief(str(e), 60)})", cure)
+    return PoseError(
+        f"{recipe.name} on {among.device}", f"out of memory with {held} crops of {recipe.width} x {recipe.height} at once ({brief(str(e), 60)})", cure
+    )
