@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -23,12 +23,13 @@ from posebench.postprocess import RESCORES, oks_nms, rescore
 from posedata.columns import ids_column
 from posedata.dataset import PoseDataset
 from posedata.entries import called
-from posedata.errors import DataError, PoseError, SchemaError, brief, did_you_mean, first_few
+from posedata.errors import DataError, PoseError, SchemaError, brief, did_you_mean
 from posedata.predictions import Predictions
 from posedata.progress import bar
 
 from .boxes import Boxes, find_boxes
 from .checkpoint import load_weights
+from .cost import costs
 from .crops import crop_affine, cut, opened, to_image
 from .distributed import best_device
 from .models import PoseModel, build, predict_flipped
@@ -40,8 +41,8 @@ __all__ = ["Found", "Predictor", "load_predictor", "predict"]
 
 NMS = 0.9
 """Similarity beyond which the lower score goes, where boxes are a detector's."""
-ABOVE = 0.2
-"""Confidence beyond which a point counts for the score of its pose, as in the published protocols."""
+ABOVE: Mapping[str, float] = {"keypoints": 0.0, "box x keypoints": 0.2}
+"""Confidence beyond which a point counts for the score of its pose: AP-10K's rule takes all points, COCO's those above .2."""
 _AHEAD = 4
 """Batches whose pictures are read while the network works."""
 
@@ -119,7 +120,7 @@ def predict(
     flip_test: bool | None = None,
     leave_out: float = 0.0,
     score: str | None = None,
-    above: float = ABOVE,
+    above: float | None = None,
     nms: float | None = None,
     batch: int = 64,
     latency: int = 32,
@@ -132,7 +133,7 @@ def predict(
 
     `boxes`: see baselines.boxes.BOXES; those with a score below `least` are left. `flip_test` is the recipe's unless said.
     `leave_out`: points whose presence the model finds less likely are absent. `score` is one of posebench.postprocess.RESCORES:
-    "keypoints" for boxes of the truth, else "box x keypoints"; points count `above` this confidence. `nms` thins what is more
+    "keypoints" for boxes of the truth, else "box x keypoints"; points count `above` a confidence: see ABOVE. `nms` thins what is more
     similar than it; 0.9 for boxes of a detector, nothing for those of the truth. `latency` crops are timed one by one.
     """
     _require(score, leave_out, batch, nms)
@@ -291,9 +292,9 @@ def _as_predictions(predictor: Predictor, ds: PoseDataset, boxes: Boxes, points:
                                    category=boxes.category, bbox=boxes.bbox, truth=truth)  # fmt: skip
 
 
-def _rescored(pred: Predictions, boxes: Boxes, mode: str | None, above: float) -> Predictions:
+def _rescored(pred: Predictions, boxes: Boxes, mode: str | None, above: float | None) -> Predictions:
     chosen = mode or ("box x keypoints" if boxes.source.startswith(("detector", "run")) else "keypoints")
-    return pred if chosen == "box" else rescore(pred, above, chosen)
+    return pred if chosen == "box" else rescore(pred, ABOVE.get(chosen, 0.0) if above is None else above, chosen)
 
 
 def _thinned(pred: Predictions, threshold: float) -> Predictions:
@@ -305,7 +306,7 @@ def _thinned(pred: Predictions, threshold: float) -> Predictions:
 # -- looking -----------------------------------------------------------------------------------------
 
 
-def draw(found: Found, folder: str | Path, above: float = ABOVE, most: int | None = None, quiet: bool = False) -> list[Path]:
+def draw(found: Found, folder: str | Path, above: float = 0.2, most: int | None = None, quiet: bool = False) -> list[Path]:
     """Each image that has predictions, with them drawn on it, under its own name in a folder."""
     from posedata.images import draw_pose, save_picture
 
@@ -342,7 +343,21 @@ def by_image(found: Found) -> list[dict[str, Any]]:
     return [{"image": str(file), "id": i, "poses": poses[i]} for i, file in zip(ds.images.id.tolist(), ds.images.file.tolist(), strict=True)]
 
 
-def about(found: Found) -> str:
-    """One line on what was predicted on."""
-    pred = found.predictions
-    return f"{found.dataset.name}: {len(pred):,} poses on {len(found.dataset.images):,} images, boxes {pred.header['boxes']}, {first_few([pred.schema.name])}"
+def measured(found: Found, run: Run | None = None, command: str | None = None) -> dict[str, Any]:
+    """What a row of the leaderboard says of a model beside its numbers."""
+    predictor = found.predictor
+    speed = found.timing.images_per_second
+    return {
+        "kind": "top-down", "input": f"{predictor.recipe.height}x{predictor.recipe.width}", **costs(predictor.model),
+        "size_mb": round(predictor.size_mb, 3) if np.isfinite(predictor.size_mb) else None,
+        "images_per_second": round(speed, 2) if np.isfinite(speed) else None, "hardware": found.timing.device, "run": predictor.name,
+        "pretraining": None if run is None else _pretraining(run), "command": command,
+        "train": None if run is None else [run.facts["data"]["train"]["name"]],
+    }  # fmt: skip
+
+
+def _pretraining(run: Run) -> str:
+    start = run.facts["start"]
+    if "init_recipe" in start:
+        return f"run of {start['init_recipe']}"
+    return "none" if str(start["init"]).startswith("scratch") else f"{run.recipe.backbone}, timm"
