@@ -79,7 +79,7 @@ def benchmark(
 def count(recipe: Recipe | str | Path) -> dict[str, Any]:
     """Size and floors of a recipe, without running it for time."""
     chosen = load_recipe(recipe)
-    model = build(chosen, _schema(chosen), weights=False)
+    model = build(chosen, schema_of(chosen), weights=False)
     sizes = {"recipe": chosen.name, "backbone": chosen.backbone, "input": f"{chosen.height}x{chosen.width}"}
     return {**sizes, **costs(model), "floors": {"of": H200.name, **floors(model).to_dict()}}
 
@@ -90,25 +90,25 @@ def about(device: torch.device) -> dict[str, Any]:
             "python": platform.python_version(), "posebench": __version__}  # fmt: skip
 
 
-def _schema(recipe: Recipe) -> Any:
+def schema_of(recipe: Recipe) -> Any:
     """The recipe's points; speed hardly looks at how many there are, so the first will do where a dataset has several schemas."""
     return load_schema(recipe.schema or (entry(recipe.dataset).schema.split()[0] if recipe.dataset else "coco17"))
 
 
 def _session(recipe: Recipe, device: torch.device) -> Session:
     """What the loop of training works on, made of noise."""
-    schema = _schema(recipe)
+    schema = schema_of(recipe)
     try:
         model = build(recipe, schema, weights=False).to(device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
     except torch.OutOfMemoryError as e:
         raise PoseError(recipe.name, "out of memory before the first step", "a smaller model") from e
-    loader = Loader(_noise(recipe, schema), recipe, device)
+    loader = Loader(noise_crops(recipe, schema), recipe, device)
     runner = torch.compile(model) if recipe.compile else model
     return Session(recipe=recipe, folder=Path(), world=World(device=device), model=model, runner=runner, still=[], optimiser=optimiser_of(model, recipe),
                    mean=Mean(model, recipe.ema) if recipe.ema else None, loader=loader, val=None, header={}, teller=Teller(None, (), recipe, True))  # fmt: skip
 
 
-def _noise(recipe: Recipe, schema: Any) -> Crops:
+def noise_crops(recipe: Recipe, schema: Any) -> Crops:
     """Crops as the cache would hold them."""
     rng = np.random.default_rng(0)
     n, (width, height) = min(_CROPS * recipe.batch, 2048), recipe.size

@@ -69,7 +69,9 @@ def pull(source: str | Path) -> Pulled:
     try:
         wrapped = HubModel.from_pretrained(str(source))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as e:
-        raise PoseError(str(source), f"cannot be had from the Hub ({brief(str(e), 100)})", "owner/name of a model that baselines shared, and a network; or a run's folder") from None
+        raise PoseError(
+            str(source), f"cannot be had from the Hub ({brief(str(e), 100)})", "owner/name of a model that baselines shared, and a network; or a run's folder"
+        ) from None
     except (TypeError, KeyError, ValueError) as e:
         raise FormatError(str(source), f"no model of ours ({brief(str(e), 100)})", "its config.json holds a recipe and a schema") from None
     config = wrapped._hub_mixin_config

@@ -1,8 +1,8 @@
 """From pictures and boxes to predictions: crops, network, decoding, each timed apart. The room of torch for prediction.
 
-    found = predict("runs/mine", "ap10k/split1/val")
-    found.predictions.to_json("preds.json")
-    found.timing.text()
+found = predict("runs/mine", "ap10k/split1/val")
+found.predictions.to_json("preds.json")
+found.timing.text()
 """
 
 from __future__ import annotations
@@ -220,7 +220,9 @@ def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
 
 
-def crops_of(ds: PoseDataset, boxes: Boxes, affine: NDArray[np.float64], size: tuple[int, int], batch: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
+def crops_of(
+    ds: PoseDataset, boxes: Boxes, affine: NDArray[np.float64], size: tuple[int, int], batch: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
     """Rows of boxes and their pixels, a batch at a time; each picture is opened once, by threads that read ahead."""
     order = np.argsort(boxes.image, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(boxes.image[order])) + 1) if len(order) else []
