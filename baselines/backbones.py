@@ -20,7 +20,6 @@ import torch
 import torchvision
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torchvision.models import feature_extraction
 
 from posedata.errors import PoseError, brief, did_you_mean
@@ -133,6 +132,10 @@ def _drop_unused(body: nn.Module, maps: Sequence[Tensor], called: set[nn.Module]
 # --- timm
 
 
+_NEVER_NORMED = ("hiera", "hieradet_sam2")
+"""Modules of timm whose maps come as they are."""
+
+
 class _Maps(nn.Module):
     """A timm model cut down to its maps, the last one normed, NCHW for all; parameters keep the names that weights and depths go by."""
 
@@ -143,16 +146,17 @@ class _Maps(nn.Module):
         last = {stage["reduction"]: row for row, stage in enumerate(model.feature_info)}
         stages = [row for reduction, row in last.items() if reduction >= FINEST]
         self.model = model
+        self.norm = model.__module__.rpartition(".")[2] not in _NEVER_NORMED
         self.stages = model.prune_intermediate_layers(stages if all_maps else [len(model.feature_info) - 1], prune_norm=False, prune_head=True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return list(self.model.forward_intermediates(images, indices=self.stages, norm=True, output_fmt="NCHW", intermediates_only=True))
+        return list(self.model.forward_intermediates(images, indices=self.stages, norm=self.norm, output_fmt="NCHW", intermediates_only=True))
 
 
 def _from_timm(name: str, size: tuple[int, int], weights: bool, drop_path: float, all_maps: bool) -> Backbone:
     if not timm.is_model(name):
         raise BackboneError("backbone", f"timm has no {brief(name)!r}", did_you_mean(name.partition(".")[0], timm.list_models()))
-    known = timm.get_pretrained_cfg(name)
+    known = _published(name)
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     if known is not None and known.fixed_input_size:
         settings["img_size"] = size[::-1]
@@ -166,6 +170,15 @@ def _from_timm(name: str, size: tuple[int, int], weights: bool, drop_path: float
     if known is not None:
         backbone.mean, backbone.std = tuple(known.mean), tuple(known.std)
     return backbone
+
+
+def _published(name: str) -> Any:
+    """What timm knows of the weights a name stands for; None where it has none."""
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        tags = [known for known in timm.list_pretrained() if known.partition(".")[0] == name.partition(".")[0]]
+        raise BackboneError("backbone", f"timm has no weights {brief(name)!r}", did_you_mean(name, tags)) from error
 
 
 def _created(name: str, weights: bool, settings: Mapping[str, Any]) -> nn.Module:
@@ -222,16 +235,14 @@ def _from_torchvision(name: str, model_name: str, size: tuple[int, int], weights
 
 
 def _nodes(model: nn.Module, size: tuple[int, int]) -> list[str]:
-    """The last map of each stride, found by watching one image go through the model's graph."""
-    tracer = feature_extraction.NodePathTracer()
-    graph = torch.fx.GraphModule(model.eval(), tracer.trace(model))
+    """The last map of each stride, found by letting one image through and looking at everything on its way."""
+    training, resting = feature_extraction.get_graph_node_names(model)
+    both = set(training) & set(resting)
+    watched = feature_extraction.create_feature_extractor(model, [node for node in resting if node in both]).eval()
     with torch.no_grad():
-        ShapeProp(graph).propagate(torch.zeros(1, 3, size[1], size[0]))
-    last: dict[float, str] = {}
-    for node in graph.graph.nodes:
-        shape = getattr(node.meta.get("tensor_meta"), "shape", ())
-        if node in tracer.node_to_qualname and len(shape) == 4 and size[1] * shape[3] == size[0] * shape[2] and shape[2:] != (1, 1):
-            last[size[1] / shape[2]] = tracer.node_to_qualname[node]
+        seen = watched(torch.zeros(1, 3, size[1], size[0]))
+    shapes = {node: tuple(one.shape) for node, one in seen.items() if isinstance(one, Tensor) and one.ndim == 4 and one.shape[2:] != (1, 1)}
+    last = {size[1] / rows: node for node, (_, _, rows, columns) in shapes.items() if size[1] * columns == size[0] * rows}
     return [last[stride] for stride in sorted(last) if stride >= FINEST] or list(last.values())[-1:]
 
 

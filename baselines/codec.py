@@ -160,7 +160,7 @@ def unflip(maps: Array, mirror: Sequence[int]) -> Array:
     return _kind(maps)[0].flip(maps[:, list(mirror)], (-1,))
 
 
-# --- where the peak lies between the cells: (maps, column, row, sigma) -> dx, dy in cells, within half a cell
+# --- where the peak lies between the cells: (maps, column, row, sigma) -> dx, dy in cells
 
 
 def _at_the_cell(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
@@ -193,6 +193,7 @@ def _dark(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
     """A Newton step on the logarithm of the map blurred with the target's own sigma (DARK, Zhang et al. 2020).
 
     The blur is made only where it is looked at. It reads beyond the border within two sigma of it; there the parabola is kept.
+    Under noise the highest cell need not be the nearest one, so a step may reach the next.
     """
     xp, (rows, columns) = _kind(maps)[0], maps.shape[-2:]
     nine = _logarithms(_blurred(maps, x, y, sigma).reshape(*x.shape, 9))
@@ -205,7 +206,7 @@ def _dark(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
     px, py = _parabola(maps, x, y, sigma)
     inside_x = peaked & (x >= 2 * sigma) & (columns - 1 - x >= 2 * sigma)
     inside_y = peaked & (y >= 2 * sigma) & (rows - 1 - y >= 2 * sigma)
-    return xp.where(inside_x, xp.clip(dx, -0.5, 0.5), px), xp.where(inside_y, xp.clip(dy, -0.5, 0.5), py)
+    return xp.where(inside_x, xp.clip(dx, -1, 1), px), xp.where(inside_y, xp.clip(dy, -1, 1), py)
 
 
 def _blurred(maps: Array, x: Array, y: Array, sigma: float) -> Array:
