@@ -81,11 +81,12 @@ def _show(options: dict[str, Any]) -> None:
     if options["out"]:
         _write(shown, options["out"], options["dataset"], options["cost"])
         say(f"written to {options['out']}", quiet or as_json)
-    values = {"rows": [row.to_dict() | {"published": row.published} for row in shown.rows if options["dataset"] in (None, row.dataset, row.set_name)]}
     if options["recompute"]:
-        values["recomputed"] = [{"id": o.id, "state": o.state, "text": o.text} for o in outcomes]
-    text = "\n".join(f"{o.state:<10}{o.id}: {o.text}" for o in outcomes) if options["recompute"] else as_text(shown, options["dataset"])
-    emit(values, text or "no row was computed here: nothing to compute again", as_json)
+        lines = [f"{o.state:<10}{o.id}: {o.text}" for o in outcomes] or ["no row was computed here: nothing to compute again"]
+        emit({"recomputed": [{"id": o.id, "state": o.state, "text": o.text} for o in outcomes]}, "\n".join(lines), as_json)
+    else:
+        rows = [row.to_dict() | {"published": row.published} for row in shown.rows if options["dataset"] in (None, row.dataset, row.set_name)]
+        emit({"rows": rows}, as_text(shown, options["dataset"]), as_json)
     if any(o.state == "different" for o in outcomes):
         sys.exit(1)
 
