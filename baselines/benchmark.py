@@ -33,7 +33,6 @@ from .models import build
 from .optim import Mean, optimiser_of
 from .predict import Predictor
 from .recipes import Recipe, load_recipe
-
 from .session import Session
 from .telling import Teller
 from .timing import device_name

@@ -36,7 +36,7 @@ def add(app: click.Group) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, errors too.")
 @click.option("--quiet", is_flag=True, help="No progress and no talk on stderr.")
 @click.pass_context
-def leaderboard(context: click.Context, **options: Any) -> None:
+def leaderboard(context: click.Context, /, **options: Any) -> None:
     """Print the leaderboard: numbers in points, one ranking for each set, protocol and source of boxes.
 
     Rows computed here come from files of predictions, so that anybody can compute them again, without a GPU. Published
@@ -66,7 +66,7 @@ def _show(options: dict[str, Any]) -> None:
 
     as_json, quiet = options["as_json"], options["quiet"]
     board = read_board(options["board"])
-    outcomes = []
+    outcomes: list[Any] = []
     if options["recompute"]:
         from posedata.formats.anything import read
 

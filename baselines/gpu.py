@@ -73,7 +73,7 @@ class Job:
         write_bytes(self.path(name), (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-class Unfinished(Exception):  # noqa: N818  nothing is wrong
+class Unfinished(Exception):
     """The time of this call is over; the same command goes on."""
 
 

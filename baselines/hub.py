@@ -24,7 +24,7 @@ __all__ = ["HubModel", "Pulled", "pull", "push"]
 
 class HubModel(
     nn.Module,  # type: ignore[misc]  # torch is not followed by the type checker
-    PyTorchModelHubMixin,  # type: ignore[misc]  # nor is the Hub
+    PyTorchModelHubMixin,
     library_name="posebench",
     tags=["keypoint-detection", "pose-estimation"],
 ):
@@ -32,7 +32,8 @@ class HubModel(
 
     def __init__(self, recipe: dict[str, Any], schema: dict[str, Any]) -> None:
         super().__init__()
-        self.model = build(Recipe.from_dict(recipe, "config.json recipe"), Schema.from_dict(schema, "config.json schema"), weights=False)
+        self.recipe = Recipe.from_dict(recipe, "config.json recipe")
+        self.model = build(self.recipe, Schema.from_dict(schema, "config.json schema"), weights=False)
 
     def forward(self, images: Any) -> Output:
         return self.model(images)
@@ -74,9 +75,7 @@ def pull(source: str | Path) -> Pulled:
         ) from None
     except (TypeError, KeyError, ValueError) as e:
         raise FormatError(str(source), f"no model of ours ({brief(str(e), 100)})", "its config.json holds a recipe and a schema") from None
-    config = wrapped._hub_mixin_config
-    recipe = Recipe.from_dict(config["recipe"], f"{source} recipe")
-    return Pulled(wrapped.model, recipe, wrapped.model.schema)
+    return Pulled(wrapped.model, wrapped.recipe, wrapped.model.schema)
 
 
 def _card(run: Run, repository: str) -> str:

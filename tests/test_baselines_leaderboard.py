@@ -234,7 +234,7 @@ def test_names_of_strangers_stay_text(tmp_path: Path) -> None:
 
 
 def test_every_field_of_a_row_is_explained_and_columns_that_matter_always_stand(tmp_path: Path) -> None:
-    assert set(FIELDS) == {f for f in Row.__dataclass_fields__}
+    assert set(FIELDS) == set(Row.__dataclass_fields__)
     board = Board(computed=(row("a", protocol="p 1", truth="t", boxes="truth", conditions="none"),), path=tmp_path / "b.json")
     head = next(line for line in as_markdown(board).splitlines() if line.startswith("| rank"))
     assert all(f"| {name} " in head for name in ("boxes", "flip test", "conditions", "pretraining"))
