@@ -40,7 +40,8 @@ def data_of(recipe: Recipe, part: str, root: str | Path | None = None) -> PoseDa
 
 
 def _by_name(recipe: Recipe, split: str, part: str, root: str | Path | None) -> PoseDataset:
-    options: dict[str, Any] = {"n": recipe.scenes} if recipe.scenes and part == "train" else {}
+    drawn = recipe.scenes and split.split("[")[0] == recipe.train.split("[")[0]
+    options: dict[str, Any] = {"n": recipe.scenes} if drawn else {}
     ds = load_dataset(recipe.dataset, recipe.config or None, split, root, **options)
     if not isinstance(ds, PoseDataset):
         raise DataError(f"{recipe.name}: {part}", f"{split!r} names several parts", "name one: folds.json:train")

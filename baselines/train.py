@@ -75,15 +75,20 @@ def _learn(s: Session) -> None:
                 if s.step % _LOOK == 0 or s.step % s.epoch_steps == 0:
                     _look(s, losses, epoch)
                     _tell(s, epoch, started, begun)
-                    if s.world.any(asked()):
-                        _look(s, losses, epoch)
-                        s.save()
-                        raise Stopped(str(s.folder), f"stopped after step {s.step:,} of {s.steps:,}, saved", "--resume goes on from there")
+                    if s.step % s.epoch_steps and s.world.any(asked()):
+                        _stop(s)
                 if s.recipe.save_every and s.step % s.recipe.save_every == 0 and s.step % s.epoch_steps:
                     _look(s, losses, epoch)
                     s.save()
             _finish(s, epoch + 1, started, begun)
+            if s.step < s.steps and s.world.any(asked()):
+                _stop(s)
             s.save()
+
+
+def _stop(s: Session) -> None:
+    s.save()
+    raise Stopped(str(s.folder), f"stopped after step {s.step:,} of {s.steps:,}, saved", "--resume goes on from there")
 
 
 def take_step(s: Session, parts: list[Batch]) -> Tensor:
