@@ -51,7 +51,9 @@ def export_torch(model: PoseModel, path: str | Path) -> float:
     """Write a torch.export program (.pt2), and give its largest difference from the model. Its description is the extra file posebench.json."""
     with _resting(model):
         program = _traced(model, path)
-        return _kept(model, path, lambda temporary: torch.export.save(program, temporary, extra_files={"posebench.json": json.dumps(describe(model))}), _run_torch)
+        return _kept(
+            model, path, lambda temporary: torch.export.save(program, temporary, extra_files={"posebench.json": json.dumps(describe(model))}), _run_torch
+        )
 
 
 def export_onnx(model: PoseModel, path: str | Path) -> float:

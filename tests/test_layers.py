@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("posedata", "posebench", "baselines")
 FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
 
+TORCH = ("backbones", "complexity", "export", "heads", "models")
+"""Files of baselines that are about tensors; its recipes, tables and commands are not, and its codec knows numpy too."""
+
 # library: the files that may import it at their top
 ROOMS = {
     "pandas": {"posedata/formats/frames.py", "posebench/frames.py"},
@@ -28,8 +31,11 @@ ROOMS = {
         "posedata/lookalikes/sheet.py",
         "posebench/suspects/sheet.py",
     },
-    "torch": {"posedata/formats/torch.py"},
-    "torchvision": set(),
+    "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in (*TORCH, "layers")},
+    "torchvision": {"baselines/backbones.py"},
+    "timm": {"baselines/backbones.py", "baselines/layers.py"},
+    "onnxruntime": set(),
+    "onnxscript": set(),
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
     | {"posedata/profiling/plots.py"},
     "statsmodels": {"posebench/stats.py"},
