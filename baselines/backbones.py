@@ -34,7 +34,7 @@ class BackboneError(PoseError):
     """A backbone that is unknown, does not fit the input, or whose weights cannot be had."""
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module):  # type: ignore[misc]
     """A body and what is known of its maps.
 
     Attributes: channels, strides (one for each map, finest first), best (the map that a head of one map reads),
@@ -125,7 +125,7 @@ def _drop_unused(body: nn.Module, maps: Sequence[Tensor], called: set[nn.Module]
         for key, own in module._parameters.items()
         if own is not None and own.requires_grad
     ]
-    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []  # type: ignore[arg-type]
+    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []
     for (module, key, _), gradient in zip(named, grown, strict=True):
         if gradient is None:
             module.register_parameter(key, None)
@@ -138,7 +138,7 @@ _NEVER_NORMED = ("hiera", "hieradet_sam2")
 """Modules of timm whose maps come as they are."""
 
 
-class _Maps(nn.Module):
+class _Maps(nn.Module):  # type: ignore[misc]
     """A timm model cut down to its maps, the last one normed, NCHW for all; parameters keep the names that weights and depths go by."""
 
     def __init__(self, name: str, model: nn.Module, all_maps: bool) -> None:

@@ -12,10 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
-import torchvision  # noqa: E402
-
 import posebench  # noqa: E402
-from baselines.backbones import BackboneError, load_backbone  # noqa: E402
+from baselines.backbones import BackboneError  # noqa: E402
 from baselines.complexity import complexity  # noqa: E402
 from baselines.heads import HEADS  # noqa: E402
 from baselines.layers import layers, undecayed  # noqa: E402
@@ -150,7 +148,7 @@ def test_weights_that_cannot_be_had_stop_and_name_the_way_out(monkeypatch: pytes
 
     monkeypatch.setattr("torchvision.models.get_model", refuse)
     for name in ("test_resnet", "torchvision:shufflenet_v2_x0_5"):  # HF_HUB_OFFLINE is set for all tests
-        with pytest.raises(BackboneError, match="no pretrained weights: .*; go online once so that they are kept, or start without: --init scratch") as caught:
+        with pytest.raises(BackboneError, match=r"no pretrained weights: .*; go online once so that they are kept, or start without: --init scratch") as caught:
             small(backbone=name, pretrained=True)
         assert "\n" not in str(caught.value)
     assert build(replace(Small(), backbone="test_resnet", pretrained=True), load_schema("coco17"), weights=False), "somebody loads others"
