@@ -34,21 +34,23 @@ class BackboneError(PoseError):
     """A backbone that is unknown, does not fit the input, or whose weights cannot be had."""
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module):  # type: ignore[misc]
     """A body and what is known of its maps.
 
     Attributes: channels, strides (one for each map, finest first), best (the map that a head of one map reads),
     mean and std of the images it was trained on (0 to 1).
     """
 
-    def __init__(self, name: str, body: nn.Module, size: tuple[int, int], *, all_maps: bool = False, finest_is_best: bool = False) -> None:
-        """Run the body once on an empty image of `size` (width, height) to learn its maps."""
+    def __init__(
+        self, name: str, body: nn.Module, size: tuple[int, int], *, all_maps: bool = False, finest_is_best: bool = False, known: Sequence[int] = ()
+    ) -> None:
+        """Run the body once on an empty image of `size` (width, height) to learn its maps; `known` are their strides, where somebody says."""
         super().__init__()
         self.name, self.body = name, body
         self.mean, self.std = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
         with _looked_at(body) as called:
             maps = _as_list(name, body(torch.zeros(1, 3, size[1], size[0])))
-            strides = [_stride(name, tuple(one.shape), size) for one in maps]
+            strides = [_stride(name, tuple(one.shape), size, said) for one, said in zip(maps, known or [0] * len(maps), strict=True)]
             self._rows = _chosen(strides, all_maps, finest_is_best)
             _drop_unused(body, [maps[row] for row in self._rows], called)
         self.strides = [strides[row] for row in self._rows]
@@ -84,9 +86,9 @@ def _as_list(name: str, output: Any) -> list[Tensor]:
     return maps
 
 
-def _stride(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> int:
-    """Input pixels per cell, the same along both axes and without remainder: half-pixel coordinates need that."""
-    stride = round(size[1] / shape[2])
+def _stride(name: str, shape: tuple[int, ...], size: tuple[int, int], said: int = 0) -> int:
+    """Input pixels per cell, the same along both axes and without remainder: half-pixel coordinates need that, and patches drop the rest in silence."""
+    stride = said or round(size[1] / shape[2])
     if (shape[2] * stride, shape[3] * stride) == size[::-1]:
         return stride
     fit = " x ".join(str(max(1, round(side / stride)) * stride) for side in size) if stride else ""
@@ -123,7 +125,7 @@ def _drop_unused(body: nn.Module, maps: Sequence[Tensor], called: set[nn.Module]
         for key, own in module._parameters.items()
         if own is not None and own.requires_grad
     ]
-    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []  # type: ignore[arg-type]
+    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []
     for (module, key, _), gradient in zip(named, grown, strict=True):
         if gradient is None:
             module.register_parameter(key, None)
@@ -136,7 +138,7 @@ _NEVER_NORMED = ("hiera", "hieradet_sam2")
 """Modules of timm whose maps come as they are."""
 
 
-class _Maps(nn.Module):
+class _Maps(nn.Module):  # type: ignore[misc]
     """A timm model cut down to its maps, the last one normed, NCHW for all; parameters keep the names that weights and depths go by."""
 
     def __init__(self, name: str, model: nn.Module, all_maps: bool) -> None:
@@ -147,7 +149,9 @@ class _Maps(nn.Module):
         stages = [row for reduction, row in last.items() if reduction >= FINEST]
         self.model = model
         self.norm = model.__module__.rpartition(".")[2] not in _NEVER_NORMED
-        self.stages = model.prune_intermediate_layers(stages if all_maps else [len(model.feature_info) - 1], prune_norm=False, prune_head=True)
+        chosen = stages if all_maps else [len(model.feature_info) - 1]
+        self.strides = [model.feature_info[stage]["reduction"] for stage in chosen]
+        self.stages = model.prune_intermediate_layers(chosen, prune_norm=False, prune_head=True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return list(self.model.forward_intermediates(images, indices=self.stages, norm=self.norm, output_fmt="NCHW", intermediates_only=True))
@@ -166,7 +170,9 @@ def _from_timm(name: str, size: tuple[int, int], weights: bool, drop_path: float
     model = _created(name, weights, settings)
     if branched and not all_maps:
         model.stage4[-1].fuse_layers = model.stage4[-1].fuse_layers[:1]  # as the pose models of its authors end
-    backbone = Backbone(name, model if branched else _Maps(name, model, all_maps), size, all_maps=all_maps, finest_is_best=branched)
+    body = model if branched else _Maps(name, model, all_maps)
+    strides = model.feature_info.reduction() if branched else body.strides
+    backbone = Backbone(name, body, size, all_maps=all_maps, finest_is_best=branched, known=strides)
     if known is not None:
         backbone.mean, backbone.std = tuple(known.mean), tuple(known.std)
     return backbone

@@ -28,7 +28,7 @@ TOLERANCE = 1e-3
 """Largest difference from the model, as a share of its largest output: far above what another order of sums makes, far below what moves a peak."""
 
 
-class _Flat(nn.Module):
+class _Flat(nn.Module):  # type: ignore[misc]
     """The model with its outputs in one flat tuple, as files have them."""
 
     def __init__(self, model: PoseModel) -> None:

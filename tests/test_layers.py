@@ -19,8 +19,10 @@ FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "
 TORCH = (
     "augment",
     "backbones",
+    "complexity",
+    "export",
+    "layers",
     "checkpoint",
-    "codec",
     "data",
     "distributed",
     "heads",
@@ -55,7 +57,9 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
     "torchvision": {"baselines/backbones.py"},
-    "timm": {"baselines/backbones.py", "baselines/session.py", "baselines/benchmark.py"},
+    "timm": {"baselines/backbones.py", "baselines/layers.py", "baselines/session.py", "baselines/benchmark.py"},
+    "onnxruntime": set(),
+    "onnxscript": set(),
     "safetensors": {"baselines/checkpoint.py"},
     "huggingface_hub": {"baselines/hub.py"},
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
