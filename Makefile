@@ -44,5 +44,5 @@ $(CORE): $(UV) pyproject.toml
 	@touch $@
 
 $(DEV): $(UV) pyproject.toml
-	$(UV) pip install -q --python .venv -e '.[train]' --group dev
+	$(UV) pip install -q --python .venv -e '.[train,export]' --group dev
 	@touch $@ $(CORE)

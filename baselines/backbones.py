@@ -20,7 +20,6 @@ import torch
 import torchvision
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import Tensor, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torchvision.models import feature_extraction
 
 from posedata.errors import PoseError, brief, did_you_mean
@@ -35,21 +34,23 @@ class BackboneError(PoseError):
     """A backbone that is unknown, does not fit the input, or whose weights cannot be had."""
 
 
-class Backbone(nn.Module):
+class Backbone(nn.Module):  # type: ignore[misc]
     """A body and what is known of its maps.
 
     Attributes: channels, strides (one for each map, finest first), best (the map that a head of one map reads),
     mean and std of the images it was trained on (0 to 1).
     """
 
-    def __init__(self, name: str, body: nn.Module, size: tuple[int, int], *, all_maps: bool = False, finest_is_best: bool = False) -> None:
-        """Run the body once on an empty image of `size` (width, height) to learn its maps."""
+    def __init__(
+        self, name: str, body: nn.Module, size: tuple[int, int], *, all_maps: bool = False, finest_is_best: bool = False, known: Sequence[int] = ()
+    ) -> None:
+        """Run the body once on an empty image of `size` (width, height) to learn its maps; `known` are their strides, where somebody says."""
         super().__init__()
         self.name, self.body = name, body
         self.mean, self.std = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
         with _looked_at(body) as called:
             maps = _as_list(name, body(torch.zeros(1, 3, size[1], size[0])))
-            strides = [_stride(name, tuple(one.shape), size) for one in maps]
+            strides = [_stride(name, tuple(one.shape), size, said) for one, said in zip(maps, known or [0] * len(maps), strict=True)]
             self._rows = _chosen(strides, all_maps, finest_is_best)
             _drop_unused(body, [maps[row] for row in self._rows], called)
         self.strides = [strides[row] for row in self._rows]
@@ -85,9 +86,9 @@ def _as_list(name: str, output: Any) -> list[Tensor]:
     return maps
 
 
-def _stride(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> int:
-    """Input pixels per cell, the same along both axes and without remainder: half-pixel coordinates need that."""
-    stride = round(size[1] / shape[2])
+def _stride(name: str, shape: tuple[int, ...], size: tuple[int, int], said: int = 0) -> int:
+    """Input pixels per cell, the same along both axes and without remainder: half-pixel coordinates need that, and patches drop the rest in silence."""
+    stride = said or round(size[1] / shape[2])
     if (shape[2] * stride, shape[3] * stride) == size[::-1]:
         return stride
     fit = " x ".join(str(max(1, round(side / stride)) * stride) for side in size) if stride else ""
@@ -124,7 +125,7 @@ def _drop_unused(body: nn.Module, maps: Sequence[Tensor], called: set[nn.Module]
         for key, own in module._parameters.items()
         if own is not None and own.requires_grad
     ]
-    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []  # type: ignore[arg-type]
+    grown = torch.autograd.grad(sum(one.mean() for one in maps), [own for _, _, own in named], allow_unused=True) if named else []
     for (module, key, _), gradient in zip(named, grown, strict=True):
         if gradient is None:
             module.register_parameter(key, None)
@@ -133,7 +134,11 @@ def _drop_unused(body: nn.Module, maps: Sequence[Tensor], called: set[nn.Module]
 # --- timm
 
 
-class _Maps(nn.Module):
+_NEVER_NORMED = ("hiera", "hieradet_sam2")
+"""Modules of timm whose maps come as they are."""
+
+
+class _Maps(nn.Module):  # type: ignore[misc]
     """A timm model cut down to its maps, the last one normed, NCHW for all; parameters keep the names that weights and depths go by."""
 
     def __init__(self, name: str, model: nn.Module, all_maps: bool) -> None:
@@ -143,16 +148,19 @@ class _Maps(nn.Module):
         last = {stage["reduction"]: row for row, stage in enumerate(model.feature_info)}
         stages = [row for reduction, row in last.items() if reduction >= FINEST]
         self.model = model
-        self.stages = model.prune_intermediate_layers(stages if all_maps else [len(model.feature_info) - 1], prune_norm=False, prune_head=True)
+        self.norm = model.__module__.rpartition(".")[2] not in _NEVER_NORMED
+        chosen = stages if all_maps else [len(model.feature_info) - 1]
+        self.strides = [model.feature_info[stage]["reduction"] for stage in chosen]
+        self.stages = model.prune_intermediate_layers(chosen, prune_norm=False, prune_head=True)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return list(self.model.forward_intermediates(images, indices=self.stages, norm=True, output_fmt="NCHW", intermediates_only=True))
+        return list(self.model.forward_intermediates(images, indices=self.stages, norm=self.norm, output_fmt="NCHW", intermediates_only=True))
 
 
 def _from_timm(name: str, size: tuple[int, int], weights: bool, drop_path: float, all_maps: bool) -> Backbone:
     if not timm.is_model(name):
         raise BackboneError("backbone", f"timm has no {brief(name)!r}", did_you_mean(name.partition(".")[0], timm.list_models()))
-    known = timm.get_pretrained_cfg(name)
+    known = _published(name)
     settings: dict[str, Any] = {"drop_path_rate": drop_path} if drop_path else {}
     if known is not None and known.fixed_input_size:
         settings["img_size"] = size[::-1]
@@ -162,10 +170,21 @@ def _from_timm(name: str, size: tuple[int, int], weights: bool, drop_path: float
     model = _created(name, weights, settings)
     if branched and not all_maps:
         model.stage4[-1].fuse_layers = model.stage4[-1].fuse_layers[:1]  # as the pose models of its authors end
-    backbone = Backbone(name, model if branched else _Maps(name, model, all_maps), size, all_maps=all_maps, finest_is_best=branched)
+    body = model if branched else _Maps(name, model, all_maps)
+    strides = model.feature_info.reduction() if branched else body.strides
+    backbone = Backbone(name, body, size, all_maps=all_maps, finest_is_best=branched, known=strides)
     if known is not None:
         backbone.mean, backbone.std = tuple(known.mean), tuple(known.std)
     return backbone
+
+
+def _published(name: str) -> Any:
+    """What timm knows of the weights a name stands for; None where it has none."""
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        tags = [known for known in timm.list_pretrained() if known.partition(".")[0] == name.partition(".")[0]]
+        raise BackboneError("backbone", f"timm has no weights {brief(name)!r}", did_you_mean(name, tags)) from error
 
 
 def _created(name: str, weights: bool, settings: Mapping[str, Any]) -> nn.Module:
@@ -222,16 +241,14 @@ def _from_torchvision(name: str, model_name: str, size: tuple[int, int], weights
 
 
 def _nodes(model: nn.Module, size: tuple[int, int]) -> list[str]:
-    """The last map of each stride, found by watching one image go through the model's graph."""
-    tracer = feature_extraction.NodePathTracer()
-    graph = torch.fx.GraphModule(model.eval(), tracer.trace(model))
+    """The last map of each stride, found by letting one image through and looking at everything on its way."""
+    training, resting = feature_extraction.get_graph_node_names(model)
+    both = set(training) & set(resting)
+    watched = feature_extraction.create_feature_extractor(model, [node for node in resting if node in both]).eval()
     with torch.no_grad():
-        ShapeProp(graph).propagate(torch.zeros(1, 3, size[1], size[0]))
-    last: dict[float, str] = {}
-    for node in graph.graph.nodes:
-        shape = getattr(node.meta.get("tensor_meta"), "shape", ())
-        if node in tracer.node_to_qualname and len(shape) == 4 and size[1] * shape[3] == size[0] * shape[2] and shape[2:] != (1, 1):
-            last[size[1] / shape[2]] = tracer.node_to_qualname[node]
+        seen = watched(torch.zeros(1, 3, size[1], size[0]))
+    shapes = {node: tuple(one.shape) for node, one in seen.items() if isinstance(one, Tensor) and one.ndim == 4 and one.shape[2:] != (1, 1)}
+    last = {size[1] / rows: node for node, (_, _, rows, columns) in shapes.items() if size[1] * columns == size[0] * rows}
     return [last[stride] for stride in sorted(last) if stride >= FINEST] or list(last.values())[-1:]
 
 

@@ -203,7 +203,9 @@ def _of_detector(ds: PoseDataset, said: str, quiet: bool) -> Boxes:
     try:
         detect: Detector = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as e:
-        raise PoseError(f"--boxes {brief(said)}", brief(str(e), 100), "module:function, where the module can be imported: PYTHONPATH=. baselines predict ...") from None
+        raise PoseError(
+            f"--boxes {brief(said)}", brief(str(e), 100), "module:function, where the module can be imported: PYTHONPATH=. baselines predict ..."
+        ) from None
     images, found = [], []
     with bar("detecting", len(ds.images), quiet) as step:
         for row in range(len(ds.images)):
@@ -238,7 +240,9 @@ def _checked(rows: Any, where: str) -> NDArray[np.float64]:
     if not table.size:
         return np.zeros((0, 5))
     if table.ndim != 2 or table.shape[1] not in (5, 6) or not np.isfinite(table).all():
-        raise DataError(where, f"shape {table.shape}{'' if np.isfinite(table).all() else ', and numbers that are none'}", "rows of x, y, w, h, score are needed")
+        raise DataError(
+            where, f"shape {table.shape}{'' if np.isfinite(table).all() else ', and numbers that are none'}", "rows of x, y, w, h, score are needed"
+        )
     if (table[:, 2:4] <= 0).any():
         raise DataError(where, "a box without width or height", "x, y, w, h: not corners?")
     return table

@@ -36,7 +36,7 @@ def add(app: click.Group) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, errors too.")
 @click.option("--quiet", is_flag=True, help="No progress and no talk on stderr.")
 @click.pass_context
-def leaderboard(context: click.Context, **options: Any) -> None:
+def leaderboard(context: click.Context, /, **options: Any) -> None:
     """Print the leaderboard: numbers in points, one ranking for each set, protocol and source of boxes.
 
     Rows computed here come from files of predictions, so that anybody can compute them again, without a GPU. Published
@@ -66,7 +66,7 @@ def _show(options: dict[str, Any]) -> None:
 
     as_json, quiet = options["as_json"], options["quiet"]
     board = read_board(options["board"])
-    outcomes = []
+    outcomes: list[Any] = []
     if options["recompute"]:
         from posedata.formats.anything import read
 
@@ -81,11 +81,12 @@ def _show(options: dict[str, Any]) -> None:
     if options["out"]:
         _write(shown, options["out"], options["dataset"], options["cost"])
         say(f"written to {options['out']}", quiet or as_json)
-    values = {"rows": [row.to_dict() | {"published": row.published} for row in shown.rows if options["dataset"] in (None, row.dataset, row.set_name)]}
     if options["recompute"]:
-        values["recomputed"] = [{"id": o.id, "state": o.state, "text": o.text} for o in outcomes]
-    text = "\n".join(f"{o.state:<10}{o.id}: {o.text}" for o in outcomes) if options["recompute"] else as_text(shown, options["dataset"])
-    emit(values, text or "no row was computed here: nothing to compute again", as_json)
+        lines = [f"{o.state:<10}{o.id}: {o.text}" for o in outcomes] or ["no row was computed here: nothing to compute again"]
+        emit({"recomputed": [{"id": o.id, "state": o.state, "text": o.text} for o in outcomes]}, "\n".join(lines), as_json)
+    else:
+        rows = [row.to_dict() | {"published": row.published} for row in shown.rows if options["dataset"] in (None, row.dataset, row.set_name)]
+        emit({"rows": rows}, as_text(shown, options["dataset"]), as_json)
     if any(o.state == "different" for o in outcomes):
         sys.exit(1)
 

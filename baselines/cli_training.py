@@ -48,7 +48,9 @@ def list_command(name: str | None, options: bool, toml: bool, as_json: bool, qui
 
 @click.argument("recipe")
 @click.option("-o", "--out", metavar="FOLDER", help="Where the run is kept; runs/RECIPE unless given.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another value for a setting: --set lr=1e-3. baselines list --options explains all.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another value for a setting: --set lr=1e-3. baselines list --options explains all."
+)
 @click.option("--init", default="weights", show_default=True, metavar="START", help="weights: the backbone's published ones; scratch; or another run's FOLDER.")
 @click.option("--resume", is_flag=True, help="Go on with what the folder holds.")
 @click.option("--root", metavar="FOLDER", help="Where datasets lie.")

@@ -122,12 +122,12 @@ def decode_heatmaps(heatmaps: Array, *, stride: float, sigma: float, decode_by: 
     if signed:
         maps = xp.where(hidden_points(maps)[..., None, None], -maps, maps)
     columns = maps.shape[-1]
-    flat = maps.reshape(*maps.shape[:2], -1)
+    flat = _flat(maps)
     best = flat.argmax(-1)  # the first of equals
     peak = _take(flat, best[..., None])[..., 0]
     x, y = best % columns, best // columns
     dx, dy = DECODERS[decode_by](maps, x, y, sigma)
-    lost = 0 * peak  # NaN where the peak is NaN or infinite
+    lost = xp.where(xp.isfinite(peak), 0.0, math.nan)
     return xp.stack([(x + dx + 0.5) * stride - 0.5 + lost, (y + dy + 0.5) * stride - 0.5 + lost, peak + lost], -1)
 
 
@@ -148,7 +148,7 @@ def hidden_points(heatmaps: Array) -> Array:
     heatmaps: (N, K, rows, columns) of a model trained with hidden="negative" -> (N, K) truth values
     """
     xp, maps = _kind(heatmaps)
-    flat = maps.reshape(*maps.shape[:2], -1)
+    flat = _flat(maps)
     return -xp.amin(flat, -1) > xp.amax(flat, -1)
 
 
@@ -160,7 +160,7 @@ def unflip(maps: Array, mirror: Sequence[int]) -> Array:
     return _kind(maps)[0].flip(maps[:, list(mirror)], (-1,))
 
 
-# --- where the peak lies between the cells: (maps, column, row, sigma) -> dx, dy in cells, within half a cell
+# --- where the peak lies between the cells: (maps, column, row, sigma) -> dx, dy in cells
 
 
 def _at_the_cell(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
@@ -170,7 +170,7 @@ def _at_the_cell(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, 
 def _parabola(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
     """The vertex of a parabola through three logarithms along each axis: exact for a Gaussian, up to and in the border."""
     rows, columns = maps.shape[-2:]
-    flat = maps.reshape(*maps.shape[:2], -1)
+    flat = _flat(maps)
     return _vertex(flat, y * columns, 1, x, columns), _vertex(flat, x, columns, y, rows)
 
 
@@ -183,7 +183,7 @@ def _vertex(flat: Array, start: Array, step: int, place: Array, length: int) -> 
     if length < 3:
         return 0.0 * place
     middle = xp.clip(place, 1, length - 2)
-    three = _logarithms(_take(flat, start[..., None] + (middle[..., None] + _range(flat, -1, 2)) * step))
+    three = _logarithms(_finite(flat, start[..., None] + (middle[..., None] + _range(flat, -1, 2)) * step))
     slope, bend = (three[..., 2] - three[..., 0]) / 2, three[..., 2] - 2 * three[..., 1] + three[..., 0]
     offset = xp.where(bend < 0, middle - place - slope / xp.where(bend < 0, bend, -1.0), 0.0)
     return xp.clip(offset, -0.5, 0.5)
@@ -192,7 +192,8 @@ def _vertex(flat: Array, start: Array, step: int, place: Array, length: int) -> 
 def _dark(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
     """A Newton step on the logarithm of the map blurred with the target's own sigma (DARK, Zhang et al. 2020).
 
-    The blur is made only where it is looked at. It reads beyond the border within two sigma of it; there the parabola is kept.
+    The blur is made only where it is looked at. It would read beyond the border within its reach; there the parabola is kept.
+    Under noise the highest cell need not be the nearest one, so a step may reach the next.
     """
     xp, (rows, columns) = _kind(maps)[0], maps.shape[-2:]
     nine = _logarithms(_blurred(maps, x, y, sigma).reshape(*x.shape, 9))
@@ -203,9 +204,10 @@ def _dark(maps: Array, x: Array, y: Array, sigma: float) -> tuple[Array, Array]:
     whole = xp.where(peaked, whole, 1.0)
     dx, dy = (xy * sy - yy * sx) / whole, (xy * sx - xx * sy) / whole
     px, py = _parabola(maps, x, y, sigma)
-    inside_x = peaked & (x >= 2 * sigma) & (columns - 1 - x >= 2 * sigma)
-    inside_y = peaked & (y >= 2 * sigma) & (rows - 1 - y >= 2 * sigma)
-    return xp.where(inside_x, xp.clip(dx, -0.5, 0.5), px), xp.where(inside_y, xp.clip(dy, -0.5, 0.5), py)
+    need = _reach(sigma) + 1
+    inside_x = peaked & (x >= need) & (x < columns - need)
+    inside_y = peaked & (y >= need) & (y < rows - need)
+    return xp.where(inside_x, xp.clip(dx, -1, 1), px), xp.where(inside_y, xp.clip(dy, -1, 1), py)
 
 
 def _blurred(maps: Array, x: Array, y: Array, sigma: float) -> Array:
@@ -213,7 +215,7 @@ def _blurred(maps: Array, x: Array, y: Array, sigma: float) -> Array:
 
     -> (N, K, 3, 3) rows, columns
     """
-    reach = max(1, round(2.5 * sigma))
+    reach = _reach(sigma)
     rows, columns = maps.shape[-2:]
     around = _range(maps, -reach - 1, reach + 2)
     kernel = _kernel(maps, reach, sigma)
@@ -221,15 +223,20 @@ def _blurred(maps: Array, x: Array, y: Array, sigma: float) -> Array:
     xp = _kind(maps)[0]
     index = xp.clip(down, 0, rows - 1)[..., :, None] * columns + xp.clip(across, 0, columns - 1)[..., None, :]
     known = ((down >= 0) & (down < rows))[..., :, None] & ((across >= 0) & (across < columns))[..., None, :]
-    flat = maps.reshape(*maps.shape[:2], -1)
-    window = _take(flat, index.reshape(*x.shape, -1)).reshape(index.shape) * known
+    flat = _flat(maps)
+    window = _finite(flat, _flat(index)).reshape(index.shape) * known
     return kernel @ window @ kernel.T
+
+
+def _reach(sigma: float) -> int:
+    """Cells to each side that a blur reads: what lies further away weighs less than a twentieth."""
+    return max(1, round(2.5 * sigma))
 
 
 def _kernel(like: Array, reach: int, sigma: float) -> Array:
     """(3, 2 * reach + 3): the Gaussian one cell before, at, and one cell after the middle of a window."""
-    away = _range(like, -reach - 1, reach + 2)[None, :] - _range(like, -1, 2)[:, None]
     xp = _kind(like)[0]
+    away = _range(like, -reach - 1, reach + 2)[None, :] - _range(like, -1, 2)[:, None] + xp.zeros_like(like[:0]).sum()  # in the maps' own precision
     return xp.exp(-0.5 * (away / sigma) ** 2) * (abs(away) <= reach)
 
 
@@ -254,8 +261,19 @@ def _range(like: Array, first: int, stop: int) -> Array:
     return xp.arange(first, stop) if xp is np else xp.arange(first, stop, device=like.device)
 
 
+def _flat(maps: Array) -> Array:
+    """(N, K, rows, columns) -> (N, K, cells)"""
+    return maps.reshape(*maps.shape[:2], maps.shape[2] * maps.shape[3])
+
+
 def _take(flat: Array, index: Array) -> Array:
     return np.take_along_axis(flat, index, -1) if isinstance(flat, np.ndarray) else flat.take_along_dim(index, -1)
+
+
+def _finite(flat: Array, index: Array) -> Array:
+    """Some of the cells, those that are no numbers as nothing."""
+    xp, taken = _kind(_take(flat, index))
+    return xp.where(xp.isfinite(taken), taken, 0.0)
 
 
 def _profile(place: Array, cells: int, stride: float, sigma: float) -> Array:

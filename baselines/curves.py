@@ -68,5 +68,7 @@ def _title(runs: Sequence[tuple[Run, Lines]]) -> str:
     told = []
     for run, lines in runs[:3]:
         kept, name = _kept(run, lines), run.folder.resolve().name
-        told.append(f"{name}: {run.recipe.score} {kept[run.recipe.score]:.3f} at epoch {kept['epoch']} of {lines[-1]['epoch']}" if kept else f"{name}: never validated")
+        told.append(
+            f"{name}: {run.recipe.score} {kept[run.recipe.score]:.3f} at epoch {kept['epoch']} of {lines[-1]['epoch']}" if kept else f"{name}: never validated"
+        )
     return "; ".join(told) + (f"; and {len(runs) - 3} more" if len(runs) > 3 else "")

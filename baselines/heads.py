@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ SPLIT = 2
 """Bins of SimCC for one input pixel."""
 
 
-class Bilinear(nn.Module):
+class Bilinear(nn.Module):  # type: ignore[misc]
     """ViTPose's simple head: the map made larger between its cells, then one 3 x 3 convolution; 1 x 1 where it is fine enough, as on HRNet."""
 
     def __init__(self, channels: int, stride: int, k: int) -> None:
@@ -35,7 +36,7 @@ class Bilinear(nn.Module):
         return (self.out(x),)
 
 
-class Deconvolutions(nn.Module):
+class Deconvolutions(nn.Module):  # type: ignore[misc]
     """SimpleBaseline's head: transposed convolutions, each followed by batch norm, then one 1 x 1 convolution."""
 
     def __init__(self, channels: int, stride: int, k: int, *, layers: int = 3, width: int = 256, kernel: int = 4, step: int = 2) -> None:
@@ -54,7 +55,7 @@ class Deconvolutions(nn.Module):
                 f"head_layers {int(math.log(stride / FINEST, max(step, 2)))} ends at stride {FINEST}",
             )
         widths = [channels] + [width] * layers
-        self.up = nn.Sequential(*(_doubled(a, b, kernel, step) for a, b in zip(widths, widths[1:], strict=False)))
+        self.up = nn.Sequential(*(_doubled(a, b, kernel, step) for a, b in pairwise(widths)))
         self.out = nn.Conv2d(widths[-1], k, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -68,7 +69,7 @@ def _doubled(channels: int, width: int, kernel: int, step: int) -> nn.Sequential
     return nn.Sequential(enlarge, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
-class Pyramid(nn.Module):
+class Pyramid(nn.Module):  # type: ignore[misc]
     """A feature pyramid: every map to one width, the coarse added to the fine down to stride 4, smoothed, then one 1 x 1 convolution."""
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], k: int, *, width: int = 256) -> None:
@@ -87,7 +88,7 @@ class Pyramid(nn.Module):
         return (self.out(self.smooth(x)),)
 
 
-class SimCC(nn.Module):
+class SimCC(nn.Module):  # type: ignore[misc]
     """Two distributions for each keypoint, over bins across and down: a linear layer each on the flattened map (SimCC, Li et al. 2022)."""
 
     def __init__(self, maps: nn.Module, size: tuple[int, int]) -> None:
@@ -102,7 +103,7 @@ class SimCC(nn.Module):
         return self.x(flat), self.y(flat)
 
 
-class Presence(nn.Module):
+class Presence(nn.Module):  # type: ignore[misc]
     """Whether each keypoint is there to be found: logits from the mean and the maximum of a map, set right by a line fitted on validation data."""
 
     line: Tensor

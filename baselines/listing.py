@@ -41,7 +41,9 @@ def _told(row: dict[str, Any]) -> list[str]:
     numbers = ", ".join(f"{name} {100 * value:.1f}" for name, value in row["metrics"].items())
     flip = {True: "flip test", False: "no flip test", None: "flip test not said"}[row["flip_test"]]
     rules = f"{row['dataset']} {row['split']}, boxes: {row['boxes']}, {flip}, scored by {row['evaluator']}"
-    return [f"{row['model']} {row['input']}: {numbers}", f"  {rules}", f"  {row['recipe']}", f"  {row['source']}"] + ([f"  {row['note']}"] if row["note"] else [])
+    return [f"{row['model']} {row['input']}: {numbers}", f"  {rules}", f"  {row['recipe']}", f"  {row['source']}"] + (
+        [f"  {row['note']}"] if row["note"] else []
+    )
 
 
 def command_of(recipe: Recipe) -> str:
@@ -77,7 +79,13 @@ def options_guide(recipe: Recipe | None = None) -> tuple[dict[str, Any], str]:
 
 def _typed(value: Any) -> str:
     """A value as --set takes it."""
-    return ",".join(f"{v:g}" if isinstance(v, float) else v for v in value) if isinstance(value, tuple) else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        ",".join(f"{v:g}" if isinstance(v, float) else v for v in value)
+        if isinstance(value, tuple)
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+    )
 
 
 def run_guide(run: Run) -> tuple[dict[str, Any], str]:

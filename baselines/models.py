@@ -59,7 +59,7 @@ class Output(NamedTuple):
     """(N, K) logits of the keypoint being there, or None for a model without that head."""
 
 
-class PoseModel(nn.Module):
+class PoseModel(nn.Module):  # type: ignore[misc]
     """Images in, Output out; normalising is inside, so that training, prediction and exports agree."""
 
     mean: Tensor

@@ -25,7 +25,7 @@ from .runs import Run, read_run
 from .scoring import Validation, laid_out, validate
 from .session import Session, begin
 
-__all__ = ["Stopped", "train"]
+__all__ = ["Stopped", "take_step", "train"]
 
 _LOOK = 10
 """Steps between two looks at the losses: a GPU works ahead until somebody asks for a number."""
@@ -71,7 +71,7 @@ def _learn(s: Session) -> None:
             epoch, first = divmod(s.step, s.epoch_steps)
             started, begun, losses = time.perf_counter(), s.step, list[Tensor]()
             for parts in s.loader.epoch(epoch, first, s.world.rank, s.world.size):
-                losses.append(_step(s, parts))
+                losses.append(take_step(s, parts))
                 if s.step % _LOOK == 0 or s.step % s.epoch_steps == 0:
                     _look(s, losses, epoch)
                     _tell(s, epoch, started, begun)
@@ -91,7 +91,7 @@ def _stop(s: Session) -> None:
     raise Stopped(str(s.folder), f"stopped after step {s.step:,} of {s.steps:,}, saved", "--resume goes on from there")
 
 
-def _step(s: Session, parts: list[Batch]) -> Tensor:
+def take_step(s: Session, parts: list[Batch]) -> Tensor:
     """One step of the optimiser over a batch in parts; its loss, still on the device."""
     recipe, device = s.recipe, s.world.device
     set_rate(s.optimiser, learning_rate(s.step, s.steps, recipe))

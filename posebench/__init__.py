@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .postprocess import oks_nms, rescore, soft_oks_nms
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
+    from .statistics.compare import Comparison, compare
+    from .statistics.power import Power, power
+    from .statistics.rank import rank
+    from .statistics.standings import Standings
     from .submission import check_results
     from .suspects.plant import PLANTED, plant_label_errors
 
@@ -27,6 +31,10 @@ _HOME = {
     "postprocess": ("oks_nms", "rescore", "soft_oks_nms"),
     "protocol": ("Protocol",),
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
+    "statistics.compare": ("Comparison", "compare"),
+    "statistics.power": ("Power", "power"),
+    "statistics.rank": ("rank",),
+    "statistics.standings": ("Standings",),
     "submission": ("check_results",),
     "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from posedata.errors import FormatError
 from posedata.version import __version__
 
 from .cli_checks import add as add_checks
+from .cli_compare import add as add_comparisons
 from .options import scored
 from .plain import plain
 from .simulate import SHARES
@@ -156,6 +157,7 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
 
 
 add_checks(app)
+add_comparisons(app)
 
 
 def main() -> None:

@@ -36,7 +36,9 @@ def dotted(folder: Path, n: int = 7, schema: str = "ap10k17", seed: int = 0) -> 
         pixels[y, x] = 255
         Image.fromarray(pixels).save(folder / f"{i}.png")
     images = {"id": np.arange(n), "file": [f"{i}.png" for i in range(n)], "width": np.full(n, 130), "height": np.full(n, 120), "folder": [str(folder)] * n}
-    return posedata.PoseDataset.from_arrays(schema=schema, image=np.arange(n), keypoints=points * (points[..., 2:] > 0), images=images, bbox=[[25.0, 25, 70, 70]] * n)
+    return posedata.PoseDataset.from_arrays(
+        schema=schema, image=np.arange(n), keypoints=points * (points[..., 2:] > 0), images=images, bbox=[[25.0, 25, 70, 70]] * n
+    )
 
 
 # -- geometry ------------------------------------------------------------------------------------------
@@ -237,7 +239,11 @@ def test_two_processes_see_what_one_sees_in_twice_as_many_parts() -> None:
     assert len(one) == 4 and sorted(torch.cat([p for parts in one for p in parts]).tolist()) == sorted(order(50, 0, 1)[:48].tolist())
     for step, parts in enumerate(one):
         assert all(torch.equal(parts[a * 2 + r], two[r][step][a]) for a in (0, 1) for r in (0, 1))
-    assert all(torch.equal(a, b) for x, y in zip(one[2:], parts_of(50, replace(RECIPE, batch=12, accumulate=4), 1, start=2), strict=True) for a, b in zip(x, y, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for x, y in zip(one[2:], parts_of(50, replace(RECIPE, batch=12, accumulate=4), 1, start=2), strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
 
 
 def test_points_that_are_not_annotated_stay_so_through_a_flip(tmp_path: Path) -> None:

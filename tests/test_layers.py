@@ -16,7 +16,30 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("posedata", "posebench", "baselines")
 FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
 
-TORCH = ("augment", "backbones", "checkpoint", "codec", "data", "distributed", "heads", "losses", "models", "optim", "scoring", "session", "starting", "train")
+TORCH = (
+    "augment",
+    "backbones",
+    "complexity",
+    "export",
+    "layers",
+    "checkpoint",
+    "data",
+    "distributed",
+    "heads",
+    "losses",
+    "models",
+    "optim",
+    "scoring",
+    "session",
+    "starting",
+    "train",
+    "predict",
+    "timing",
+    "cost",
+    "hub",
+    "benchmark",
+    "parity",
+)
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 
 # library: the files that may import it at their top
@@ -34,9 +57,12 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
     "torchvision": {"baselines/backbones.py"},
-    "timm": {"baselines/backbones.py", "baselines/session.py"},
+    "timm": {"baselines/backbones.py", "baselines/layers.py", "baselines/session.py", "baselines/benchmark.py"},
+    "onnxruntime": set(),
+    "onnxscript": set(),
     "safetensors": {"baselines/checkpoint.py"},
-    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels")}
+    "huggingface_hub": {"baselines/hub.py"},
+    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
     | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},

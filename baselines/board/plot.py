@@ -27,7 +27,7 @@ COSTS: Mapping[str, str] = {
 }
 """What accuracy is held against, and how the axis is called."""
 OURS, THEIRS = "#0072b2", "#8a8780"
-_WIDE, _HIGH, _GAP, _LABELS = 4.6, 3.0, 1.1, 1.9
+_WIDE, _HIGH, _GAP, _LABELS = 4.4, 3.0, 0.9, 2.9
 _MOST_PANELS = 12
 
 
@@ -43,7 +43,7 @@ def cost_plot(board: Board, cost: str = "params_m", dataset: str | None = None) 
     lines = math.ceil(len(panels) / columns)
     with styled():
         figure = page("What accuracy costs", f"{COSTS[cost]}; filled: computed by us, with 95% intervals; hollow: as published. One panel for each protocol.",
-                      2 * MARGIN + columns * (_WIDE + _LABELS), lines * (_HIGH + _GAP) + 0.2)  # fmt: skip
+                      2 * MARGIN + columns * (_WIDE + _LABELS), lines * (_HIGH + _GAP) - 0.1)  # fmt: skip
         for i, (ranking, rows) in enumerate(panels):
             left = MARGIN + 0.35 + (i % columns) * (_WIDE + _LABELS)
             bottom = 0.55 + (lines - 1 - i // columns) * (_HIGH + _GAP)
@@ -57,7 +57,9 @@ def save_plot(board: Board, path: str | Path, cost: str = "params_m", dataset: s
 
 
 def _known(ranking: Ranking, cost: str) -> list[Row]:
-    return [row for row in ranking.rows if getattr(row, cost) and not math.isnan(value_of(row))]
+    """Rows with a cost and a number; one published row by itself shows nothing."""
+    found = [row for row in ranking.rows if getattr(row, cost) and not math.isnan(value_of(row))]
+    return [] if len(found) == 1 and found[0].published else found
 
 
 def _panel(figure: Figure, ranking: Ranking, rows: Sequence[Row], cost: str, left: float, bottom: float) -> None:
@@ -103,13 +105,14 @@ def _frame(panel: Axes, rows: Sequence[Row], cost: str) -> None:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 of every power of ten, thinned where they are many."""
+    """Round numbers in every power of ten, as many as have room."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1, 2, 5), (1, 3), (1,)):
+    found = [low, high]
+    for steps in ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         found = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
         if len(found) <= 7:
             break
-    return found or [low, high]
+    return found
 
 
 def _names(figure: Figure, panel: Axes, rows: Sequence[Row], cost: str, left: float, bottom: float) -> None:
@@ -125,5 +128,5 @@ def _names(figure: Figure, panel: Axes, rows: Sequence[Row], cost: str, left: fl
         put(figure, edge + 0.22, y, name, size=min(SMALL, 72 * 0.17 * 0.75), color=INK, va="center")
         start = panel.transData.transform((getattr(row, cost), 100 * value_of(row)))
         x, level = figure.transFigure.inverted().transform(start)
-        line = Line2D((x, (edge + 0.18) / w), (level, y / h), transform=figure.transFigure, color=FAINT, linewidth=0.5, alpha=0.6, zorder=0)
+        line = Line2D((x, (edge + 0.18) / w), (level, y / h), transform=figure.transFigure, color=FAINT, linewidth=0.5, alpha=0.6, zorder=3)
         figure.add_artist(line)

@@ -86,7 +86,7 @@ def _order(ranking: Ranking) -> tuple[str | bool | float, ...]:
 
 def standing_letters(evaluations: Mapping[str, Evaluation], metric: str) -> dict[str, str]:
     """For each row its letters: those that share one cannot be told apart by this metric."""
-    from posebench import compare
+    from posebench.statistics.compare import compare
 
     if len(evaluations) < 2:
         return dict.fromkeys(evaluations, "")

@@ -104,7 +104,20 @@ def _of_header(ev: Evaluation) -> dict[str, Any]:
     named = called(ev.truth.name) or {"dataset": ev.truth.name, **{k: header[k] for k in ("config", "split") if header.get(k)}}
     said = {k: _text(header[k]) for k in ("model", "recipe", "boxes", "score") if header.get(k)}
     flip = {"flip_test": header["flip_test"]} if isinstance(header.get("flip_test"), bool) else {}
-    return {"model": "unnamed", **named, **said, **flip, "conditions": _text(header.get("conditions") or "none")}
+    return {"model": "unnamed", **named, **said, **flip, **_conditions(header)}
+
+
+def _conditions(header: Mapping[str, Any]) -> dict[str, str]:
+    """What the model was told, apart from what was done to its predictions."""
+    said = header.get("conditions") or {}
+    if not isinstance(said, dict):
+        return {"conditions": _text(said)}
+    rest = {k: v for k, v in said.items() if k not in ("oks_nms", "leave_out")}
+    nms = {"nms": f"OKS {said['oks_nms']:g}"} if isinstance(said.get("oks_nms"), int | float) else {}
+    note = {"note": f"points less likely than {said['leave_out']} left out"} if "leave_out" in said else {}
+    if header.get("model") == "simulated":
+        return {"conditions": "made from the truth", "note": _text(rest)}
+    return {"conditions": _text(rest) if rest else "none", **nms, **note}
 
 
 def _measured(predictions: Path) -> dict[str, Any]:
