@@ -42,6 +42,7 @@ class Recipe:
     train: str = setting("train", "data", "the split to learn from; slices and manifests too: train[:10%], folds.json:~fold0")
     val: str = setting("val", "data", "the split the best model is chosen on; empty for none")
     schema: str = setting("", "data", "the points to learn; empty for the dataset's own")
+    images: str = setting("", "data", "folder of the pictures, where train and val name files; empty for each file's own folder")
     scenes: int = setting(0, "data", "scenes to render of the split that is learned from, where a dataset is rendered; 0 for its own number", low=0)
     padding: float = setting(1.25, "data", "the crop's side over that of the box", low=1, high=4)
 

@@ -52,10 +52,16 @@ def _joined(recipe: Recipe, sources: str, part: str, root: str | Path | None) ->
     """Files and names of datasets, joined by ' + ' under the recipe's schema; what a source lacks is not annotated, and not learned."""
     from posedata.merging.merge import merge
 
-    parts = {name.strip(): read(name.strip(), root=root) for name in sources.split(" + ")}
+    parts = {name.strip(): _read(name.strip(), recipe.images, root) for name in sources.split(" + ")}
     if len(parts) == 1:
         return next(iter(parts.values()))
     return merge(parts, recipe.schema or None, name=f"{recipe.name} {part}", quiet=True)[0]
+
+
+def _read(source: str, images: str, root: str | Path | None) -> PoseDataset:
+    """A file with its pictures beside it, or where the recipe says; or a dataset by its name."""
+    path = Path(source)
+    return read(path, images or path.parent, root=root) if path.suffix == ".json" else read(source, images or None, root=root)
 
 
 def same_points(train: PoseDataset, val: PoseDataset | None) -> None:

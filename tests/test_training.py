@@ -27,7 +27,7 @@ from baselines.curves import plot_runs  # noqa: E402
 from baselines.recipes import Recipe  # noqa: E402
 from baselines.runs import read_metrics, read_run  # noqa: E402
 from baselines.session import Session  # noqa: E402
-from baselines.starting import started  # noqa: E402
+from baselines.starting import data_of, started  # noqa: E402
 from baselines.train import Stopped, train  # noqa: E402
 from tests.tiny import RECIPE  # noqa: E402
 
@@ -266,14 +266,26 @@ def test_what_was_copied_is_told_and_a_frozen_backbone_stays(tmp_path: Path) -> 
         learned(RECIPE, tmp_path / "c", init="nowhere")
 
 
-def test_merged_sets_learn_only_what_each_annotates(tmp_path: Path) -> None:
-    merged = replace(RECIPE, dataset="", config="", scenes=0, schema="tetrapod", train="synthetic/quadruped/train[:6] + synthetic/person/train[:6]", val="")
-    from baselines.starting import data_of
+def written(folder: Path, config: str) -> Path:
+    """A COCO file with its pictures beside it."""
+    ds = posedata.load_dataset("synthetic", config, "train", n=6)
+    assert isinstance(ds, posedata.PoseDataset)
+    folder.mkdir()
+    for name, place in zip(ds.images.file, ds.images.folder, strict=True):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((Path(place) / name).read_bytes())
+    ds.to_coco(folder / "points.json")
+    return folder / "points.json"
 
+
+def test_merged_sets_learn_only_what_each_annotates(tmp_path: Path) -> None:
+    files = [str(written(tmp_path / config, config)) for config in ("quadruped", "person")]
+    merged = replace(RECIPE, dataset="", config="", scenes=0, schema="tetrapod", train=" + ".join(files), val=files[0])
     ds = data_of(merged, "train")
     assert ds is not None and ds.schema.name == "tetrapod" and not ds.instances.annotated.all()
     only = [row for row, n in enumerate(ds.schema.names) if not ds.instances.annotated[:, row].any()]
     run = learned(replace(merged, epochs=2, batch=4), tmp_path / "a")
+    assert "AP" in read_metrics(run.folder)[0], "val, a file of one of them, is scored on the points both have"
     assert np.isfinite(read_metrics(run.folder)[-1]["loss"])
     fresh = started(merged, ds.schema, "scratch")[0].state_dict()
     assert all(np.isfinite(t.numpy()).all() for t in weights(run.folder).values())
