@@ -1,4 +1,4 @@
-"""What a model costs: parameters, multiply-adds, and the two floors of a GPU, arithmetic and memory."""
+"""What a model costs a GPU at the very least: the two floors, arithmetic and memory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from .complexity import complexity
 from .models import PoseModel
 
 __all__ = ["H200", "Floors", "Hardware", "costs", "floors"]
@@ -45,14 +45,8 @@ class Floors:
 
 def costs(model: PoseModel) -> dict[str, float]:
     """Millions of parameters, and billions of multiply-adds of one crop."""
-    return {"params_m": round(sum(p.numel() for p in model.parameters()) / 1e6, 3), "gmac": round(macs(model) / 1e9, 4)}
-
-
-def macs(model: PoseModel) -> float:
-    """Multiply-adds of one crop, counted operation by operation."""
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.eval()(_crop(model))
-    return counter.get_total_flops() / 2
+    found = complexity(model)
+    return {"params_m": round(found.parameters / 1e6, 3), "gmac": round(found.macs / 1e9, 4)}
 
 
 def traffic(model: PoseModel) -> float:
@@ -76,7 +70,7 @@ def traffic(model: PoseModel) -> float:
 
 def floors(model: PoseModel, hardware: Hardware = H200) -> Floors:
     """Training is three forward passes of arithmetic and of traffic. What no layer does is not counted: a bound, not a forecast."""
-    operations, moved = 2 * macs(model), traffic(model)
+    operations, moved = 2 * complexity(model).macs, traffic(model)
     return Floors(hardware.flops / operations / 3, hardware.copied / moved / 3, hardware.flops / operations, hardware.copied / moved)
 
 

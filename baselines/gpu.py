@@ -223,7 +223,12 @@ def _finish(job: Job, name: str, values: dict[str, Any]) -> None:
 
 @contextmanager
 def _stopping(until: float) -> Iterator[None]:
-    """Ask this process to save itself and stop when the time is over, as Ctrl-C would."""
+    """Ask this process to save itself and stop when the time is over, as Ctrl-C would; before the loop there is nothing to save yet."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise Unfinished
+
+    before = signal.signal(signal.SIGTERM, stop)
     timer = threading.Timer(max(until - time.monotonic(), 0.0), lambda: os.kill(os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
@@ -231,6 +236,8 @@ def _stopping(until: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+        timer.join()
+        signal.signal(signal.SIGTERM, before)
 
 
 # -- running -----------------------------------------------------------------------------------------
