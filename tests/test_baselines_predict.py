@@ -119,7 +119,7 @@ def detections(truth: PoseDataset, path: Path, **changes: object) -> Path:
 
 def test_boxes_of_a_file_count_in_the_score_and_are_thinned(mine: Run, truth: PoseDataset, tmp_path: Path) -> None:
     records = json.loads(detections(truth, tmp_path / "d.json").read_text())
-    (tmp_path / "d.json").write_text(json.dumps(records + [{**records[0], "score": 0.1}]))
+    (tmp_path / "d.json").write_text(json.dumps([*records, {**records[0], "score": 0.1}]))
     found = predict(mine, truth, boxes=str(tmp_path / "d.json"), latency=0, quiet=True).predictions
     assert found.header["boxes"] == "detector: d.json"
     assert found.header["score"] == "box x keypoints"
@@ -265,7 +265,7 @@ def test_the_stopwatch_knows_what_waits_and_what_works() -> None:
         with watch.network():
             time.sleep(0.01)
     assert watch.spent["reading"] > 0.055
-    assert 0.028 < watch.spent["network"]
+    assert watch.spent["network"] > 0.028
     assert watch.spent["decoding"] == 0
     calls: list[int] = []
     assert len(watch.each(calls.append, [1, 2], warm=3)) == 2
