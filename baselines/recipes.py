@@ -263,7 +263,7 @@ DATASETS: dict[str, dict[str, Any]] = {
     "coco": {"dataset": "coco", "config": "2017", "width": 192, **_MMPOSE},
     "coco_foot": {"dataset": "coco_foot", "config": "joined", "width": 192, **_MMPOSE},
     "akd": {"dataset": "akd", "train": "train[:80%]", "val": "train[80%:]", "score": "PCK@0.1", **_SMALL, "half_body": 0.0},
-    "synthetic": {"dataset": "synthetic", "config": "quadruped", "width": 128, "height": 128, "sigma": 1.5, "half_body": 0.0},
+    "synthetic": {"dataset": "synthetic", "config": "quadruped", "width": 128, "height": 128, "sigma": 1.5, "half_body": 0.0, "scenes": 4096, "batch": 64, "epochs": 60, "optimiser": "adamw", "schedule": "cosine"},
 }  # fmt: skip
 """What a dataset brings along; it has the last word."""
 
@@ -307,5 +307,21 @@ RECIPES: dict[str, Recipe] = {f"{d}-{m}": _recipe(f"{d}-{m}", MODELS[m], DATASET
         {"scenes": 1536, "epochs": 40, "rotate": 20.0, "ema": 0.998, "validate_every": 4, "note": "about 20 minutes on 2 CPU cores"},
     ),
     "synthetic-demo": _recipe("synthetic-demo", _DRAWN, _GENTLE, {"scenes": 384, "epochs": 20, "validate_every": 5, "note": "about 3 minutes on 2 CPU cores"}),
+    "akd-mobilenetv4": _recipe(
+        "akd-mobilenetv4",
+        _DRAWN,
+        DATASETS["akd"],
+        {
+            "config": "",
+            "scenes": 0,
+            "batch": 16,
+            "lr": 3e-3,
+            "rotate": 20.0,
+            "ema": 0.99,
+            "epochs": 100,
+            "validate_every": 10,
+            "note": "the network of synthetic-mobilenetv4, to start from its run or from scratch",
+        },
+    ),
 }
 """The recipes by name: DATASET-MODEL."""
