@@ -6,10 +6,22 @@ CORE    = .venv/.core
 DEV     = .venv/.dev
 BROWSER = .venv/.browser
 
-.PHONY: demo test test-fast lint bench docs clean
+.PHONY: demo demo-train gpu test test-fast lint bench docs clean
 
 demo: $(CORE)  ## draw the synthetic sets; score, diagnose and plot simulated predictions
 	$(RUN)/posebench demo
+
+TRAINED = out/demo-train
+demo-train: $(DEV)  ## learn the smallest recipe on rendered scenes (three minutes on two cores); predict, score, diagnose, report
+	rm -rf $(TRAINED)
+	$(RUN)/baselines train synthetic-demo -o $(TRAINED)
+	$(RUN)/baselines predict $(TRAINED) synthetic/quadruped/val -o $(TRAINED)/preds.json --draw $(TRAINED)/drawn
+	$(RUN)/posebench evaluate $(TRAINED)/preds.json
+	$(RUN)/posebench errors $(TRAINED)/preds.json --by keypoint
+	$(RUN)/posebench report $(TRAINED)/preds.json -o $(TRAINED)/report.html
+
+gpu:  ## what only a GPU can show, on this machine's own python3, which needs torch and timm; the same command goes on where it stopped
+	$(PYTHON) -m baselines.gpu
 
 test: $(DEV) $(BROWSER)  ## every test that needs no GPU
 	$(RUN)/pytest -n auto --dist loadgroup
@@ -47,7 +59,7 @@ $(CORE): $(UV) pyproject.toml
 	@touch $@
 
 $(DEV): $(UV) pyproject.toml
-	$(UV) pip install -q --python .venv -e '.[train]' --group dev
+	$(UV) pip install -q --python .venv -e '.[train,export]' --group dev
 	@touch $@ $(CORE)
 
 # A browser draws pages in tests: from PATH, else Debian's where we may install it; else those tests skip and say so.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from baselines.listing import published_of
+from baselines.recipes import GROUPS, RECIPES, Recipe
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
 from posebench.labels import KINDS as LABEL_ERRORS
@@ -58,8 +62,10 @@ def pages() -> dict[str, dict[str, str]]:
     """For each page, the text of its generated parts by name."""
     return {
         "cli.md": {"commands": commands()},
+        "training.md": {"recipes": recipe_rows(), "published": published_rows(), "settings": setting_rows()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
+        "leaderboard.md": leaderboard_parts(),
         "protocols.md": {"fields": field_rows(), "presets": "\n".join(map(preset, PROTOCOLS.values()))},
         "metrics.md": {
             "slices": table({name: kind.summary for name, kind in SLICES.items()}),
@@ -102,6 +108,48 @@ def pages() -> dict[str, dict[str, str]]:
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
+
+
+def recipe_rows() -> str:
+    """A row for each recipe."""
+    rows = ["| recipe | backbone | head | input | schedule | published |", "|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        told = ", ".join(f"{key} {100 * row['metrics'][key]:.1f}" for row in published_of(r) for key in ["AP"] if key in row["metrics"]) or "-"
+        how = f"{r.optimiser} {r.lr:g}, {r.epochs} epochs of {r.batch}, {r.schedule}"
+        rows.append(f"| `{r.name}` | `{r.backbone}` | {r.head} | {r.width} x {r.height} | {how} | {told} |")
+    return "\n".join(rows)
+
+
+def published_rows() -> str:
+    """Every published row that a recipe names: numbers, rules, source."""
+    rows = ["| recipe | published AP | on | boxes | flip test | scored by | how it was learned | source |", "|---|---|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        for row in published_of(r):
+            flip = {True: "yes", False: "no", None: "not said"}[row["flip_test"]]
+            cells = (
+                f"`{r.name}`",
+                f"{100 * row['metrics']['AP']:.1f}",
+                f"{row['dataset']} {row['split']}",
+                row["boxes"],
+                flip,
+                row["evaluator"],
+                row["recipe"],
+                row["source"],
+            )
+            rows.append("| " + " | ".join(str(c or "not said") for c in cells) + " |")
+    return "\n".join(rows)
+
+
+def setting_rows() -> str:
+    """Every field of a recipe, by group."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    values = Recipe().to_dict()
+    for group, title in GROUPS.items():
+        rows.append(f"| **{title}** | | |")
+        for f in (f for f in dataclasses.fields(Recipe) if f.metadata["group"] == group):
+            choice = f" ({', '.join(f.metadata['of'])})" if f.metadata["of"] else ""
+            rows.append(f"| `{f.name}` | `{values[f.name]}` | {f.metadata['what']}{choice} |")
+    return "\n".join(rows)
 
 
 def drawn() -> list[Schema]:
@@ -258,19 +306,44 @@ def nme_rows() -> str:
     return table({f"NME.{name}": norm_text(n) if isinstance(n, str) else f"points {n[0]} and {n[1]}" for name, n in NME_NORMS.items()})
 
 
+def leaderboard_parts() -> dict[str, str]:
+    """The board, what its fields and boxes are, and the speeds that were measured."""
+    from baselines.board.pages import as_markdown
+    from baselines.board.rows import FIELDS, read_board
+    from baselines.boxes import BOXES
+    from baselines.speeds import read_speeds, speed_table
+
+    board = read_board()
+    sections = as_markdown(replace(board, published=())), as_markdown(replace(board, computed=()))
+    computed, published = (re.sub(r"^##", "###", text, flags=re.MULTILINE) for text in sections)
+    measured = read_speeds(DOCS.parent / "benchmarks" / "gpu" / "benchmark.json")
+    known = {row["recipe"] for row in measured}
+    counted = [row for row in read_speeds(DOCS.parent / "benchmarks" / "floors.json") if row["recipe"] not in known]
+    return {
+        "computed": computed or "No run has been added yet.\n",
+        "published": published,
+        "fields": table(FIELDS),
+        "boxes": table(BOXES),
+        "speeds": speed_table([*measured, *counted]),
+    }
+
+
 def commands() -> str:
     """Every command's --help, as a terminal of 100 columns shows it."""
+    from baselines.cli import app as baselines
     from posebench.cli import app as posebench
     from posedata.cli import app as posedata
 
-    parts = []
-    for name, group in (("posedata", posedata), ("posebench", posebench)):
-        parent = click.Context(group, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
-        parts.append(help_block(name, group, parent))
-        for verb in sorted(group.commands):
-            command = group.commands[verb]
-            parts.append(help_block(f"{name} {verb}", command, click.Context(command, info_name=verb, parent=parent, terminal_width=100)))
-    return "\n".join(parts)
+    groups = (("posedata", posedata), ("posebench", posebench), ("baselines", baselines))
+    return "\n".join(part for name, group in groups for part in help_blocks(name, name, group, None))
+
+
+def help_blocks(title: str, name: str, command: click.Command, parent: click.Context | None) -> list[str]:
+    """The help of a command, and of those in it."""
+    inside = sorted(command.commands) if isinstance(command, click.Group) else []
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, **({"help_option_names": ["-h", "--help"]} if parent is None else {}))
+    own = [help_block(title, command, context)]
+    return own + [part for verb in inside for part in help_blocks(f"{title} {verb}", verb, command.commands[verb], context)]  # type: ignore[attr-defined]
 
 
 def help_block(title: str, command: click.Command, context: click.Context) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -241,7 +241,7 @@ def head_sizes(instances: Instances) -> Floats:
     keys = [key.encode() for key in HEAD_KEYS]
     for row, text in enumerate(rest.rows()):
         if any(key in text for key in keys):
-            sizes[row] = _head_size(msgspec.json.decode(text), instances.id[row])
+            sizes[row] = _head_size(json.loads(text), instances.id[row])
     return sizes
 
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
-from posedata.formats.rows import RowTable, parse_object
 from posedata.progress import bar
 from posedata.rest import Rest
 from posedata.similarity import box_iou
@@ -217,6 +216,8 @@ def _key_of_file(rest: Rest, key: str) -> NDArray[Any] | None:
     """A key of the file that no column holds, as one; None where no row has it, or its values are no plain numbers or texts."""
     if not any(key in layout for layout in rest.layouts):
         return None
+    from posedata.formats.rows import RowTable, parse_object  # not at the top: it brings msgspec
+
     rows = [parse_object(text, key) if text else {} for text in rest.rows()]
     return RowTable(rows, key, []).scalars(key) if any(key in row for row in rows) else None
 

@@ -9,8 +9,6 @@ from typing import Any
 
 from posedata.dataset import PoseDataset
 from posedata.errors import FormatError, PoseError, brief
-from posedata.formats.anything import read
-from posedata.formats.results import read_predictions
 from posedata.predictions import Predictions
 from posedata.schema import Schema
 
@@ -37,13 +35,15 @@ def read_both(
     if isinstance(truth, PoseDataset):
         known = truth
     elif truth is not None:
+        from posedata.formats.anything import read  # not at the top: it brings msgspec, which tables made in memory do not need
+
         known = read(truth, schema=None if foreign else schema, root=root)
     else:
-        found = predictions if isinstance(predictions, Predictions) else read_predictions(predictions, schema)
+        found = predictions if isinstance(predictions, Predictions) else _predictions(predictions, schema)
         return truth_of(found, root), found
     if isinstance(predictions, Predictions):
         return known, predictions
-    return known, read_predictions(predictions, schema) if foreign else _read_as(predictions, known)
+    return known, _predictions(predictions, schema) if foreign else _read_as(predictions, known)
 
 
 def _require_source(value: Any, name: str, *others: type) -> None:
@@ -51,13 +51,19 @@ def _require_source(value: Any, name: str, *others: type) -> None:
         raise PoseError(f"evaluate: {name}", brief(repr(value)), "files, the name of a dataset, or a PoseDataset and Predictions are needed")
 
 
+def _predictions(source: Source | Sequence[Source], *known: Any) -> Predictions:
+    from posedata.formats.results import read_predictions
+
+    return read_predictions(source, *known)
+
+
 def _read_as(predictions: Source | Sequence[Source], truth: PoseDataset) -> Predictions:
     """Predictions of the truth's schema, or of the one their header names: `align` says what to do about two."""
     try:
-        return read_predictions(predictions, truth.schema, truth.categories)
+        return _predictions(predictions, truth.schema, truth.categories)
     except FormatError as e:
         with suppress(FormatError):
-            return read_predictions(predictions)
+            return _predictions(predictions)
         if not e.cure and "numbers, " in e.seen and " needs " in e.seen:
             raise FormatError(e.where, e.seen, "points of another schema? say which: --schema NAME --mapping known (schema=, mapping=)") from None
         raise

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from posedata.errors import first_few, one_line
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ def slices_text(by: str, rows: Sequence[tuple[Any, Mapping[str, Measured]]], int
 
 def styled(text: str) -> str:
     """The same with the first line bold and warnings yellow, for a terminal; click takes it off elsewhere."""
+    import click  # not at the top: a bare machine can print an evaluation
+
     lines = text.split("\n")
     looks = [click.style(line, fg="yellow") if line.startswith("warning:") else line for line in lines[1:]]
     return "\n".join([click.style(lines[0], bold=True), *looks])

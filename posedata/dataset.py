@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -145,6 +147,17 @@ class PoseDataset:
         size = np.stack([self.images.width[rows], self.images.height[rows]], -1)[:, None]
         beyond = (x < -0.5) | (y < -0.5) | (x > size[..., 0] - 0.5) | (y > size[..., 1] - 0.5)
         return beyond & ~says_nothing(self.instances.keypoints) & self.instances.annotated & (size > 0).all(-1)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with anything a score may depend on, and with nothing else: not with where pictures lie."""
+        kinds = [[c.id, c.name, c.points, c.sigmas] for c in self.categories]
+        digest = hashlib.sha256(json.dumps([self.schema.names, self.schema.sigmas.tolist(), kinds]).encode())
+        for name, values in {"images": self.images.id, "crowd_index": self.images.meta.get("crowd_index"), **self.instances.own()}.items():
+            digest.update(f"\n{name}:".encode())
+            if values is not None:
+                digest.update(json.dumps(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).tobytes())
+        return digest.hexdigest()[:16]
 
     def counts(self) -> dict[str, int]:
         """What the card prints."""

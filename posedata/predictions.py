@@ -105,7 +105,7 @@ class Predictions(Table):
 
     def to_npz(self, path: str | Path) -> Path:
         """The columns and the header in one compressed file."""
-        from .formats.results_out import to_npz
+        from .formats.results_npz import to_npz
 
         return to_npz(self, path)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -110,6 +109,8 @@ class Rest:
 
 def without_key(rest: Rest, key: str) -> Rest:
     """The same without one key, wherever a row has it."""
+    import msgspec  # not at the top: a machine that trains on rendered scenes reads no JSON
+
     texts = []
     for text in rest.rows():
         kept = msgspec.json.decode(text, type=dict[str, msgspec.Raw]) if text else {}

@@ -325,3 +325,14 @@ def test_predictions_refuse_what_cannot_be(change: dict[str, object], words: str
 def test_images_hold_no_negative_sizes() -> None:
     with pytest.raises(DataError, match="sizes are 0"):
         Images(id=np.array([1]), file=np.array(["a"], object), width=np.array([-1]))
+
+
+def test_a_fingerprint_changes_with_what_a_score_depends_on_and_with_nothing_else() -> None:
+    ds = poses()
+    assert ds.fingerprint == poses().fingerprint
+    assert replace(ds, name="other").fingerprint == ds.fingerprint
+    assert replace(ds, images=replace(ds.images, folder=np.full(len(ds.images), "/elsewhere", object))).fingerprint == ds.fingerprint
+    moved = ds.instances.area.copy()
+    moved[0] += 1e-9
+    assert replace(ds, instances=replace(ds.instances, area=moved)).fingerprint != ds.fingerprint
+    assert ds.take_images([0, 1, 2]).fingerprint != ds.fingerprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,32 @@ from tests.scored import annotations, results, written
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("posedata", "posebench", "baselines")
 FORBIDDEN_AT_IMPORT = ("pandas", "pyarrow", "datasets", "scipy", "matplotlib", "PIL", "statsmodels", "torch", "fiftyone", "ray", "pycocotools", "rich")
+
+TORCH = (
+    "augment",
+    "backbones",
+    "complexity",
+    "export",
+    "layers",
+    "checkpoint",
+    "data",
+    "distributed",
+    "heads",
+    "losses",
+    "models",
+    "optim",
+    "scoring",
+    "session",
+    "starting",
+    "train",
+    "predict",
+    "timing",
+    "cost",
+    "hub",
+    "benchmark",
+    "parity",
+)
+"""Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 
 # library: the files that may import it at their top
 ROOMS = {
@@ -28,9 +55,15 @@ ROOMS = {
         "posedata/lookalikes/sheet.py",
         "posebench/suspects/sheet.py",
     },
-    "torch": {"posedata/formats/torch.py"},
-    "torchvision": set(),
-    "matplotlib": {str(p.relative_to(ROOT)) for p in (ROOT / "posebench" / "plots").glob("*.py")} | {"posedata/profiling/plots.py"},
+    "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
+    "torchvision": {"baselines/backbones.py"},
+    "timm": {"baselines/backbones.py", "baselines/layers.py", "baselines/session.py", "baselines/benchmark.py"},
+    "onnxruntime": set(),
+    "onnxscript": set(),
+    "safetensors": {"baselines/checkpoint.py"},
+    "huggingface_hub": {"baselines/hub.py"},
+    "matplotlib": {str(p.relative_to(ROOT)) for p in (ROOT / "posebench" / "plots").glob("*.py")}
+    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {f"posedata/formats/fiftyone{name}.py" for name in ("", "_db", "_fields", "_home", "_standing")}
@@ -124,6 +157,29 @@ def test_the_command_evaluate_loads_nothing_heavy(tmp_path: Path) -> None:
     assert '{"AP":' in loaded, "the command has run"
     assert {"numpy", "click", "msgspec", "posebench"} <= loaded
     assert not loaded & set(FORBIDDEN_AT_IMPORT)
+
+
+BARE = ("pycocotools", "datasets", "pandas", "pyarrow", "statsmodels", "fiftyone", "matplotlib", "msgspec", "rich", "scipy", "click")
+"""What a machine that only trains may lack."""
+
+
+def without(*names: str) -> str:
+    """Python that makes these libraries absent."""
+    return f"import sys; sys.modules.update(dict.fromkeys({names!r}))\n"
+
+
+def test_scenes_are_drawn_and_scored_where_numpy_and_pillow_are_all_there_is(drawn_once: Path) -> None:
+    code = (
+        "import posedata, posebench\n"
+        "truth = posedata.load_dataset('synthetic', 'quadruped', split='val', n=4)\n"
+        "found = posedata.Predictions.from_arrays(schema=truth.schema, image=truth.images.id[truth.instances.image], keypoints=truth.instances.keypoints,\n"
+        "    category=[truth.categories[c].id for c in truth.instances.category], score=[1.0] * len(truth))\n"
+        "posebench.rescore(posebench.oks_nms(found), 0.2, 'keypoints').to_npz('found.npz')\n"
+        "print(posebench.evaluate(truth, found)['AP'])\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "POSEBENCH_CACHE": str(drawn_once)}
+    done = subprocess.run([sys.executable, "-c", without(*BARE) + code], capture_output=True, text=True, cwd=drawn_once, env=env)
+    assert done.stdout == "1.0\n", done.stderr
 
 
 def test_the_fresh_interpreter_test_can_fail() -> None:

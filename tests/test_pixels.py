@@ -16,6 +16,7 @@ from posedata.flips import flip_boxes, flip_dataset, flip_points
 from posedata.formats.akd import parse_akd
 from posedata.formats.coco import parse_coco
 from posedata.formats.masks import mask_area
+from posedata.formats.rle import encode_mask, runs_of
 from posedata.images import draw_pose
 from posedata.synthetic.build import mask_box
 from tests.conftest import poses
@@ -113,3 +114,15 @@ def test_the_real_cats_lie_on_their_pictures(real: Path) -> None:
     assert ds.outside[137].all()
     assert int((ds.instances.keypoints[..., 2] == 1).sum()) == 638
     assert ds[5].image.size == (ds.images.width[5], ds.images.height[5])
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 1), st.integers(0, 2**31))
+def test_masks_are_written_as_pycocotools_writes_them(height: int, width: int, share: float, seed: int) -> None:
+    from pycocotools import mask as coco_mask
+
+    mask = np.random.default_rng(seed).random((height, width)) < share
+    mask[height // 3 :, width // 2 :] ^= True  # runs longer than a digit holds
+    theirs = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    ours = encode_mask(mask)
+    assert ours == {"size": [height, width], "counts": theirs["counts"].decode()}
+    assert sum(runs_of(ours["counts"])[1::2]) == mask.sum()

@@ -8,7 +8,6 @@ from ..dataset import PoseDataset
 from ..errors import FormatError, PoseError, did_you_mean
 from ..schema import Schema
 from ..schemas import load_schema
-from .rows import parse_object, read_bytes
 
 __all__ = ["read"]
 
@@ -80,6 +79,8 @@ def _holds_parquet(path: Path) -> bool:
 
 def _is_akd(path: Path) -> bool:
     """TechNumber's file keys both its tables by number; COCO's are lists."""
+    from .rows import parse_object, read_bytes  # not at the top: it brings msgspec, which a dataset by its name may not need
+
     try:
         small = path.is_file() and path.stat().st_size < 1 << 26
     except (OSError, ValueError):

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,7 +47,7 @@ def cached(path: Path, key: Mapping[str, Any], parse: Callable[[], PoseDataset])
     try:
         if kept:
             return load_columns(folder)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.DecodeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         shutil.rmtree(folder, ignore_errors=True)  # damaged: slower this time, never wrong
     found = parse()
     if found.provenance.files[0][1] == digest:  # else the file changed under our hands
@@ -79,7 +78,7 @@ def save_columns(ds: PoseDataset, folder: Path) -> None:
         "categories": [_category_values(c) for c in ds.categories], "provenance": [ds.provenance.files, ds.provenance.fixes, ds.provenance.steps],
         "layouts": [ds.images.rest.layouts, ds.instances.rest.layouts], "top": [ds.rest.keys, {k: v.decode() for k, v in ds.rest.texts.items()}],
     }  # fmt: skip
-    data = msgspec.json.encode(header)
+    data = json.dumps(header).encode()
     (folder / "header").write_bytes(hashlib.sha256(data).digest() + data)
 
 
@@ -88,7 +87,7 @@ def load_columns(folder: Path) -> PoseDataset:
     data = (folder / "header").read_bytes()
     if hashlib.sha256(data[32:]).digest() != data[:32]:
         raise ValueError("the header is damaged")
-    header = msgspec.json.decode(data[32:])
+    header = json.loads(data[32:])
     with open(folder / "columns.bin", "rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     if len(mapped) != header["size"]:

@@ -20,6 +20,7 @@ from ..schema import Schema
 from ..tables import Images, Table
 from .coco import META
 from .info import info_text, word_of
+from .keys import whole_as_int
 from .rows import gc_paused
 
 __all__ = ["to_coco"]
@@ -147,16 +148,6 @@ def _with_meta(columns: dict[str, Column], table: Table) -> dict[str, Column]:
         may = np.ones(len(table), bool) if values.dtype == object else np.zeros(len(table), bool)
         columns[key] = (whole_as_int(values) if values.dtype.kind == "f" else values.tolist(), said, may)
     return columns
-
-
-def whole_as_int(values: NDArray[np.float64]) -> list[Any]:
-    """Nested lists in which 269.0 is 269, as people write it."""
-    whole = (values == np.floor(np.nan_to_num(values, nan=0.5, posinf=0.5, neginf=0.5))) & (np.abs(np.nan_to_num(values)) < 2**53)
-    if whole.all():
-        return values.astype(np.int64).tolist()
-    mixed = values.astype(object)
-    mixed[whole] = values[whole].astype(np.int64).astype(object)
-    return mixed.tolist()
 
 
 def _always(values: list[Any], n: int) -> Column:

@@ -11,6 +11,7 @@ from pycocotools import mask as coco_mask
 
 from ..dataset import PoseDataset
 from ..errors import Fault, brief, raise_faults
+from .rle import runs_of
 
 __all__ = ["mask_area", "with_mask_area"]
 
@@ -39,7 +40,7 @@ def mask_area(segmentation: Any, height: int, width: int) -> float:
     """Pixels inside a COCO segmentation: polygons (a flat one too, as CMU writes them), or an RLE of either kind."""
     if isinstance(segmentation, dict):
         counts, size = segmentation.get("counts"), _checked_size(segmentation.get("size"))
-        runs = _runs(counts) if isinstance(counts, str) else counts
+        runs = runs_of(counts) if isinstance(counts, str) else counts
         if not isinstance(runs, list) or any(type(c) is not int or c < 0 for c in runs) or sum(runs) != size[0] * size[1]:
             raise ValueError("the runs of the RLE do not fill its frame")
         return float(sum(runs[1::2]))
@@ -54,24 +55,6 @@ def mask_area(segmentation: Any, height: int, width: int) -> float:
     return float(coco_mask.area(coco_mask.merge(coco_mask.frPyObjects(polygons, height, width))))
 
 
-def _runs(counts: str) -> list[int]:
-    """The runs of a compressed RLE, as pycocotools' rleFrString, which trusts its input, reads them."""
-    runs: list[int] = []
-    value = shift = 0
-    for digit in (ord(c) - 48 for c in counts):
-        if not 0 <= digit < 64:
-            raise ValueError("the RLE holds other signs than those of COCO")
-        value |= (digit & 31) << shift
-        shift += 5
-        if not digit & 32:
-            value -= (digit & 16) << (shift - 4)  # the sign
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    if shift:
-        raise ValueError("the RLE ends early")
-    return runs
-
-
 def _check_polygon(polygon: Any) -> None:
     """Refuse what pycocotools would take at its word: it draws every pixel of an edge."""
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
@@ -84,9 +67,3 @@ def _checked_size(size: Any) -> list[int]:
     if not isinstance(size, list) or len(size) != 2 or any(type(s) is not int or not 0 < s < _FARTHEST for s in size):
         raise ValueError(f"a frame of size {brief(repr(size))}")
     return size
-
-
-def encode_mask(mask: Any) -> dict[str, Any]:
-    """COCO's compressed RLE of a (H, W) mask."""
-    rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    return {"size": list(map(int, rle["size"])), "counts": rle["counts"].decode()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,14 @@ from ..category import Category
 from ..columns import ids_column
 from ..errors import Fault, FormatError, brief, first_few
 from ..schema import Schema
-from .records import MISSING, Records
 
-__all__ = ["Order", "keypoints_of", "unsaid_category"]
+if TYPE_CHECKING:
+    from .records import Records
+
+__all__ = ["MISSING", "REFUSED", "Order", "keypoints_of", "unsaid_category"]
+
+MISSING, REFUSED = -1, -2
+"""In place of a size: no keypoints there, or none that can be read (a fault says why)."""
 
 
 class Order(NamedTuple):

@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from ..errors import Fault
 from ..predictions import Predictions
+from .keys import HEADER_KEY, RESULT_KEYS
+from .placing import MISSING, REFUSED
 from .rows import LARGEST_EXACT, Row, RowTable, json_checked, rows_of_block
 from .text import cut_blocks
 
-__all__ = ["HEADER_KEY", "MISSING", "RESULT_KEYS", "Records", "read_records"]
+__all__ = ["Records", "read_records"]
 
-HEADER_KEY = "posebench"
-RESULT_KEYS = ("image_id", "category_id", "keypoints", "score", "bbox", "truth_id")
 BLOCK = 1 << 17
 """Bytes parsed at a time: some hundred records, whose numbers fit the processor's cache."""
-MISSING, REFUSED = -1, -2
-"""In place of a size: no keypoints there, or none that can be read (a fault says why)."""
 MOST_KEYS = 64
 """Records with more keys are read row by row."""
 _HELD = {*RESULT_KEYS, HEADER_KEY}

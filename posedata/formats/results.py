@@ -19,8 +19,9 @@ from ..predictions import HEADER_FIELDS, Predictions
 from ..rest import Rest
 from ..schema import Schema
 from ..schemas import SCHEMAS, load_schema
+from .keys import HEADER_KEY
 from .placing import Order, keypoints_of, unsaid_category
-from .records import HEADER_KEY, read_records
+from .records import read_records
 from .results_npz import read_npz
 from .rows import Row, gc_paused, parse_object, read_bytes
 

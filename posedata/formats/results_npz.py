@@ -1,4 +1,7 @@
-"""Reading predictions from .npz: ours, and plain arrays that others saved under the names of a results file."""
+"""Predictions as .npz: ours, written and read, and plain arrays that others saved under the names of a results file.
+
+numpy is all it takes: a machine that only trains need have no reader of JSON files.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..category import Category
-from ..errors import FormatError, PoseError, brief
+from ..errors import DataError, FormatError, PoseError, brief
+from ..files import write_with
 from ..predictions import Predictions
 from ..schema import Schema
+from ..schemas import SCHEMAS
 from .placing import unsaid_category
-from .results_out import NPZ_COLUMNS
 
-__all__ = ["read_npz"]
+__all__ = ["read_npz", "to_npz", "written_header"]
+
+NPZ_COLUMNS = ("image", "category", "keypoints", "score", "bbox", "truth")
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -83,3 +89,33 @@ def _named(arrays: Arrays, name: str, path: Path) -> NDArray[Any] | None:
 def _unrolled(points: NDArray[Any], k: int) -> NDArray[Any]:
     """(M, 3K) numbers, as a results file holds them, are (M, K, 3)."""
     return points.reshape(len(points), k, 3) if k and points.ndim == 2 and points.shape[1] == 3 * k else points
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def to_npz(p: Predictions, path: str | Path) -> Path:
+    """Columns and header; nothing in it is a pickle."""
+    arrays: dict[str, Any] = {name: _plain(getattr(p, name)) for name in NPZ_COLUMNS} | {f"meta.{k}": _plain(v) for k, v in p.meta.items()}
+    header = np.frombuffer(json.dumps(written_header(p), ensure_ascii=False).encode(), np.uint8)
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as out:
+            np.savez_compressed(out, **arrays, header=header)
+
+    return write_with(path, write)
+
+
+def written_header(p: Predictions) -> dict[str, Any]:
+    """The header with version and schema filled in."""
+    known = SCHEMAS.get(p.schema.name) == p.schema
+    header = {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
+    try:
+        json.dumps(header)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise DataError("Predictions.header", brief(str(e), 100), "plain text, numbers, lists and dictionaries only") from None
+    return header
+
+
+def _plain(column: NDArray[Any]) -> NDArray[Any]:
+    return column.astype(str) if column.dtype == object else column

@@ -1,4 +1,4 @@
-"""Writing predictions: COCO results JSON and .npz, with the header that makes them explain themselves."""
+"""Writing predictions as COCO results JSON, with the header that makes them explain themselves."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-from msgspec import Raw
 from numpy.typing import NDArray
 
 from ..errors import DataError, brief
-from ..files import write_bytes, write_with
+from ..files import write_bytes
 from ..predictions import Predictions
-from ..schemas import SCHEMAS
-from .coco_out import whole_as_int
-from .records import HEADER_KEY, RESULT_KEYS
+from .keys import HEADER_KEY, RESULT_KEYS, whole_as_int
+from .results_npz import written_header
 
-__all__ = ["to_json", "to_npz"]
-
-NPZ_COLUMNS = ("image", "category", "keypoints", "score", "bbox", "truth")
+__all__ = ["to_json"]
 
 
 def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
@@ -36,18 +31,30 @@ def to_json(p: Predictions, path: str | Path | None = None) -> bytes:
     for key, (values, known) in named.items():
         for row in np.flatnonzero(known).tolist():
             rows[row][key] = values[row]
-    for record, text in zip(rows, p.rest.rows(), strict=True):
-        record.update(msgspec.json.decode(text, type=dict[str, Raw]) if text else {})
-    header = written_header(p)
-    if rows:
-        rows[0][HEADER_KEY] = header
     try:
-        data = msgspec.json.encode(rows)
+        data = _encoded(rows, written_header(p), p)
     except UnicodeEncodeError as e:
         raise DataError("to_json", f"text that is no Unicode: {brief(repr(e.object))}", "spell it without lone surrogates") from None
     if path is not None:
         write_bytes(path, data)
     return data
+
+
+def _encoded(rows: list[dict[str, Any]], header: dict[str, Any], p: Predictions) -> bytes:
+    """The records as JSON, with what their files held besides. Predictions that came from no file need no msgspec, only more time."""
+    try:
+        import msgspec
+    except ModuleNotFoundError:
+        if len(p.rest.text):
+            raise
+        first = [{**rows[0], HEADER_KEY: header}] if rows else []
+        return json.dumps([*first, *rows[1:]], ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    kind = dict[str, msgspec.Raw]
+    for record, text in zip(rows, p.rest.rows(), strict=True):
+        record.update(msgspec.json.decode(text, type=kind) if text else {})
+    if rows:
+        rows[0][HEADER_KEY] = header
+    return bytes(msgspec.json.encode(rows))
 
 
 def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]]]:
@@ -57,31 +64,10 @@ def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]
             raise DataError(f"to_json: meta {name!r}", "a key that results hold already", "give it another name")
         if values.dtype.kind == "f" and np.isinf(values).any():
             raise DataError(f"to_json: meta {name!r}", "infinite values", "JSON has none; NaN says unknown")
-    return {name: (v.tolist(), np.ones(len(p), bool)) for name, v in p.meta.items()}  # msgspec writes NaN as null
+    return {name: (_null_for_nan(v), np.ones(len(p), bool)) for name, v in p.meta.items()}
 
 
-def written_header(p: Predictions) -> dict[str, Any]:
-    """The header with version and schema filled in."""
-    known = SCHEMAS.get(p.schema.name) == p.schema
-    header = {"version": 1, **p.header, "schema": p.schema.name if known else p.schema.to_dict()}
-    try:
-        msgspec.json.encode(header)
-    except (TypeError, ValueError) as e:
-        raise DataError("Predictions.header", brief(str(e), 100), "plain text, numbers, lists and dictionaries only") from None
-    return header
-
-
-def to_npz(p: Predictions, path: str | Path) -> Path:
-    """Columns and header; nothing in it is a pickle."""
-    arrays: dict[str, Any] = {name: _plain(getattr(p, name)) for name in NPZ_COLUMNS} | {f"meta.{k}": _plain(v) for k, v in p.meta.items()}
-    header = np.frombuffer(json.dumps(written_header(p), ensure_ascii=False).encode(), np.uint8)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as out:
-            np.savez_compressed(out, **arrays, header=header)
-
-    return write_with(path, write)
-
-
-def _plain(column: NDArray[Any]) -> NDArray[Any]:
-    return column.astype(str) if column.dtype == object else column
+def _null_for_nan(values: NDArray[Any]) -> list[Any]:
+    if values.dtype.kind != "f" or not np.isnan(values).any():
+        return list(values.tolist())
+    return [None if v != v else v for v in values.tolist()]

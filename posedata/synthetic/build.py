@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,6 +22,7 @@ from ..dataset import PoseDataset
 from ..errors import DataError, PoseError, did_you_mean
 from ..files import cache_folder, write_folder
 from ..formats.cache import LAYOUT_VERSION, load_columns, save_columns
+from ..formats.rle import encode_mask
 from ..joining import concat
 from ..progress import bar
 from ..rest import Rest
@@ -87,7 +87,7 @@ def _loaded(shard: Path, what: tuple[str, str, int, int]) -> PoseDataset:
     """The columns of one shard; a damaged one is drawn again."""
     try:
         return load_columns(shard)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, msgspec.DecodeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         shutil.rmtree(shard, ignore_errors=True)
         draw_shard(shard, what)
         return load_columns(shard)
@@ -200,9 +200,7 @@ def mask_box(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
 
 
 def _segmentation(mask: NDArray[np.bool_]) -> bytes:
-    from ..formats.masks import encode_mask  # the room of pycocotools
-
-    return b'{"segmentation":' + msgspec.json.encode(encode_mask(mask)) + b"}"
+    return json.dumps({"segmentation": encode_mask(mask)}, separators=(",", ":")).encode()
 
 
 def _text(values: Sequence[str]) -> NDArray[Any]:
