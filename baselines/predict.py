@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from .boxes import Boxes, find_boxes
 from .checkpoint import load_weights
 from .cost import costs
 from .crops import crop_affine, cut, opened, to_image
-from .distributed import best_device
+from .distributed import device_of
 from .models import PoseModel, build, predict_flipped
 from .recipes import Recipe
 from .runs import Run, read_run
@@ -87,7 +87,7 @@ class Found:
 
 def load_predictor(source: str | Path, device: str | None = None) -> Predictor:
     """A run's folder, or a model of the Hub (owner/name), ready to predict."""
-    where = torch.device(device) if device else best_device()
+    where = device_of(device)
     if Path(source).is_dir():
         run = read_run(source)
         model = build(run.recipe, run.schema, weights=False)
@@ -142,13 +142,23 @@ def predict(
     found = boxes if isinstance(boxes, Boxes) else find_boxes(ds, boxes, least, quiet)
     flip = _flip(predictor, flip_test)
     watch = Stopwatch(predictor.device)
-    points = _all_points(predictor, ds, found, flip, leave_out, batch, watch, quiet)
+    with fitting(predictor.name, f"--batch {max(batch // 2, 1)}"):
+        points = _all_points(predictor, ds, found, flip, leave_out, batch, watch, quiet)
     pred = _as_predictions(predictor, ds, found, points, flip, leave_out)
     pred = _rescored(pred, found, score, above)
     threshold = nms if nms is not None else NMS if found.source.startswith("detector") else 0.0
     pred = _thinned(pred, threshold) if threshold else pred
     one_by_one = _latencies(predictor, ds, found, flip, latency) if len(found) else []
     return Found(pred, ds, watch.timing(len(found), one_by_one), predictor)
+
+
+@contextmanager
+def fitting(where: str, cure: str) -> Iterator[None]:
+    """Running out of memory, as a line that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as e:
+        raise PoseError(where, f"out of memory ({brief(str(e), 60)})", cure) from None
 
 
 def _require(score: str | None, leave_out: float, batch: int, nms: float | None) -> None:
