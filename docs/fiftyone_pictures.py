@@ -175,7 +175,7 @@ def small(source: Path, target: Path) -> None:
     from PIL import Image
 
     with Image.open(source) as picture:
-        picture.convert("RGB").resize((960, round(960 * picture.height / picture.width)), Image.Resampling.LANCZOS).quantize(64, dither=0).save(
+        picture.convert("RGB").resize((960, round(960 * picture.height / picture.width)), Image.Resampling.LANCZOS).quantize(160, dither=0).save(
             target, optimize=True
         )
     print(target, target.stat().st_size // 1000, "kB")
