@@ -618,6 +618,63 @@ def test_documents_that_a_release_refuses_are_written_as_its_objects(fo: Any, mo
     assert content(posedata.from_fiftyone(ds.to_fiftyone("objects"))) == content(ds)
 
 
+# -- the commands and the page -----------------------------------------------------------------------
+
+
+def test_the_page_runs_from_top_to_bottom(fo: Any, drawn_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from click.testing import CliRunner
+
+    from posebench.cli import app as posebench_app
+    from posedata.cli import app as posedata_app
+    from tests.test_docs import DOCS, blocks
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSEBENCH_CACHE", str(drawn_once))
+    page = DOCS / "fiftyone.md"
+    exec("\n".join(blocks(page, "python")), {"__name__": "page"})  # noqa: S102  # our own page
+    for line in (line for block in blocks(page, "sh") for line in block.splitlines()):
+        name, *arguments = line.split()
+        ran = CliRunner().invoke({"posebench": posebench_app, "posedata": posedata_app}[name], arguments)
+        assert ran.exit_code == 0, f"{line}: {ran.output} {ran.exception}"
+    for picture in ("grid", "view", "click", "evaluation"):
+        assert 20_000 < (DOCS / "img" / f"fiftyone_{picture}.png").stat().st_size < 250_000
+
+
+def test_the_commands_print_an_object_and_open_nothing_when_told_so(fo: Any, drawn_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+
+    from click.testing import CliRunner
+
+    from posebench.cli import app
+    from tests.scored import annotations, results, written
+
+    truth = annotations(3)
+    gt, preds = written(tmp_path, truth, results(truth))
+    ran = CliRunner().invoke(app, ["browse", str(preds), "--truth", str(gt), "--name", "command", "--no-app", "--json", "--quiet"])
+    said = json.loads(ran.stdout)
+    assert said["dataset"] == "command" and said["fields"] == ["truth", "preds"] and said["images"] == 3
+    assert any("3 of 3 pictures are not there" in note for note in said["notes"])
+    both = CliRunner().invoke(app, ["browse", str(preds), str(preds), "--truth", str(gt), "--name", "command", "--no-app"])
+    assert both.exit_code == 0 and "preds_preds_2" in both.stdout
+    for arguments, error in (
+        (["--images", str(tmp_path), "--dataset", "cat"], "no split is named"),
+        (["--truth", str(gt), "--instance", "x", "--no-app"], "no annotation, and no row"),
+        (["--truth", str(tmp_path / "none.json"), "--no-app"], "none.json"),
+    ):
+        bad = CliRunner().invoke(app, ["browse", str(preds), *arguments])
+        assert isinstance(bad.exception, PoseError) and error in str(bad.exception)
+
+
+def test_the_demo_ends_in_fiftyone_when_asked(fo: Any, drawn_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from posebench.browsing.demo import browse_demo
+
+    monkeypatch.setenv("POSEBENCH_CACHE", str(drawn_once))
+    truth = posedata.synthesize("quadruped", "val", 12, quiet=True)
+    planted(truth).to_json(tmp_path / "quadruped.json")
+    browse_demo(tmp_path, 12, quiet=True, app=False)
+    assert len(fo.load_dataset("posebench-demo")) == 12
+
+
 # -- the App -----------------------------------------------------------------------------------------
 
 
@@ -631,8 +688,8 @@ def test_the_app_shows_the_grid_a_saved_view_the_panel_and_our_metrics(scene: tu
         app = App(w.page, address, browsed.dataset.name, tmp_path)
         shown = app.grid()
         assert app.count() == 12 and w.page.locator('[data-cy="looker"] canvas').count() > 3
-        assert app.view("simulated: inversion") != shown
-        assert app.count() == len(browsed.dataset.load_saved_view("simulated: inversion")) < 12
+        assert app.view("simulated: background") != shown
+        assert 0 < app.count() == len(browsed.dataset.load_saved_view("simulated: background")) < 12
         bars = app.panel()
         assert bars == sum(len(n) for n in _bars(report).values()), "a bar for each keypoint and kind"
         keypoint, kind = app.click_widest_bar()

@@ -71,7 +71,7 @@ def connect(quiet: bool = True) -> None:
     if not _chose("do_not_track", "FIFTYONE_DO_NOT_TRACK"):
         fo.config.do_not_track = True  # FiftyOne's own default is to tell
     if quiet:
-        logging.getLogger("fiftyone").setLevel(logging.ERROR)
+        logging.getLogger("fiftyone").setLevel(logging.WARNING)  # its talk goes to stdout
     if fo.config.database_uri is None and "FIFTYONE_PRIVATE_DATABASE_PORT" not in os.environ:
         _require_mongod()
     try:

@@ -17,6 +17,7 @@ from bson import ObjectId
 from numpy.typing import NDArray
 from pymongo import UpdateOne
 
+from ..errors import PoseError
 from .fiftyone_db import say_of, words_of
 
 __all__ = ["LabelTable", "keep", "label_ids", "note_field", "put", "recall", "save_views", "write_labels"]
@@ -144,8 +145,10 @@ def _write_at_once(dataset: Any, name: str, updates: Mapping[str, Mapping[str, l
         said = {f"{name}.keypoints.{i}.{column}": value for column, line in columns.items() for i, value in enumerate(line)}
         found.append(UpdateOne({"_id": ObjectId(sample), **wanted}, {"$set": {**said, "last_modified_at": now}}))
     if found:
-        dataset._sample_collection.bulk_write(found, ordered=False)
+        done = dataset._sample_collection.bulk_write(found, ordered=False)
         dataset.reload()
+        if done.matched_count < len(found):
+            raise PoseError("FiftyOne", f"labels of {len(found) - done.matched_count:,} images were changed while they were written", "once more")
 
 
 def _declare(dataset: Any, name: str, table: LabelTable) -> None:
