@@ -22,6 +22,7 @@ from tests.conftest import poses
 from tests.voxels import lacking, own_fiftyone
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("fiftyone"),
     pytest.mark.filterwarnings("ignore"),  # those of FiftyOne and of what it brings along
     pytest.mark.skipif(bool(lacking()), reason=lacking() or "-"),
