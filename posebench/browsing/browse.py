@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from posedata.errors import PoseError, brief, did_you_mean
 from posedata.formats.fiftyone import field_name, keep_source, missing_pictures, open_dataset, put_truth, set_skeleton, truth_field, with_sizes
-from posedata.formats.fiftyone_db import Browsing, connect, untested
-from posedata.formats.fiftyone_fields import LabelTable, keep, label_ids, note_field, recall, save_views, write_labels
+from posedata.formats.fiftyone_db import Browsing, connect, untested, words_of
+from posedata.formats.fiftyone_fields import LabelTable, label_ids, note_field, save_views, write_labels
 from posedata.formats.hf import content_fingerprint
 from posedata.formats.shares import prediction_columns, sizes_of
 from posedata.progress import bar
@@ -168,10 +168,10 @@ def _put_evaluation(dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[s
     backend.register()
     matches = _matches(ev, sides)
     mark = hashlib.sha256(repr((matches, backend.numbers(ev))).encode("utf-8", "surrogatepass")).hexdigest()
-    if dataset.has_evaluation(eval_key) and recall(dataset, fields[0]).get("evaluation") == mark:
+    if dataset.has_evaluation(eval_key) and words_of(dataset)["fields"][fields[0]].get("evaluation") == mark:
         return []
     backend.store(dataset, ev, eval_key, fields, matches, _tallies(ev, sides), at)
-    keep(dataset, fields[0], evaluation=mark)
+    note_field(dataset, fields[0], evaluation=mark)
     return []
 
 

@@ -183,7 +183,7 @@ def put_truth(
     sized, mark = with_sizes(ds), _fingerprint(ds)
     image = ds.instances.image.astype(np.intp)
     table = LabelTable(image=image, key=ds.instances.id, own=truth_columns(sized), told=told or {}, tags=tuple(tags))
-    if recall(dataset, name).get("mark") not in (None, mark):
+    if recall(dataset, name, "source").get("mark") not in (None, mark):
         _refuse_lost_edits(dataset, name, ds)
     note_field(dataset, name, of="truth", schema=ds.schema.to_dict(), source=ds.name)
     write_labels(dataset, name, table, at, owner)
@@ -246,12 +246,12 @@ def _paint(dataset: Any, name: str) -> None:
 
 def keep_source(dataset: Any, name: str, write: Callable[[Path], object], suffix: str, mark: str) -> None:
     """The whole data beside its field, as a file of ours."""
-    if recall(dataset, name).get("mark") == mark:
+    if recall(dataset, name, "source").get("mark") == mark:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"source{suffix}"
         write(path)
-        keep(dataset, name, source=base64.b64encode(path.read_bytes()).decode(), mark=mark)
+        keep(dataset, name, "source", source=base64.b64encode(path.read_bytes()).decode(), mark=mark)
 
 
 def _fingerprint(ds: PoseDataset) -> str:

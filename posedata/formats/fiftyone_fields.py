@@ -230,7 +230,7 @@ def _standing(dataset: Any, name: str, at: list[str], images: Rows) -> dict[str,
 def _others_tags(dataset: Any, name: str, at: list[str], images: Rows, owner: str) -> dict[str, list[str]]:
     """By label, tags that are not this owner's: a person has put them there, or another of us."""
     ours = set(words_of(dataset)["fields"].get(name, {}).get("owners", {}).get(owner, ()))
-    if not len(images) or not dataset.has_run(run_key(name)):
+    if not len(images) or not dataset.has_run(run_key(name, "digests")):
         return {}
     ids, tags = dataset.select([at[r] for r in images.tolist()]).values([f"{name}.keypoints.id", f"{name}.keypoints.tags"], unwind=False)
     pairs = ((i, t) for line in zip(ids, tags, strict=True) if line[0] for i, t in zip(*line, strict=True))
@@ -246,34 +246,33 @@ def _tags(table: LabelTable, ids: NDArray[Any], kept: Mapping[str, list[str]]) -
 # -- what we remember of a field, as a run of the dataset ----------------------------------------------
 
 
-def run_key(name: str) -> str:
-    return f"posebench_{name}"
+def run_key(name: str, part: str) -> str:
+    return f"posebench_{name}_{part}"
 
 
-def _remembered(dataset: Any, name: str) -> dict[str, dict[str, str]]:
-    """By column and sample, the digest of what we wrote last."""
-    found = recall(dataset, name).get("digests")
-    return found if isinstance(found, dict) else {}
-
-
-def recall(dataset: Any, name: str) -> dict[str, Any]:
+def recall(dataset: Any, name: str, part: str) -> dict[str, Any]:
     """What was kept beside a field; nothing where another made it."""
-    if not dataset.has_run(run_key(name)):
+    if not dataset.has_run(run_key(name, part)):
         return {}
-    results = dataset.load_run_results(run_key(name), cache=False, load_view=False)
+    results = dataset.load_run_results(run_key(name, part), cache=False, load_view=False)
     kept = getattr(results, "kept", None)
     return kept if isinstance(kept, dict) else {}
 
 
-def keep(dataset: Any, name: str, **values: Any) -> None:
+def keep(dataset: Any, name: str, part: str, **values: str) -> None:
     """Keep something beside a field; it goes where the dataset goes."""
-    kept = recall(dataset, name) | values
-    key = run_key(name)
+    key = run_key(name, part)
     if not dataset.has_run(key):
         config = dataset.init_run()
         config.method = "posebench"
         dataset.register_run(key, config)
-    dataset.save_run_results(key, dataset.init_run_results(key, kept=kept), overwrite=True, cache=False)
+    dataset.save_run_results(key, dataset.init_run_results(key, kept=values), overwrite=True, cache=False)
+
+
+def _remembered(dataset: Any, name: str) -> dict[str, dict[str, str]]:
+    """By column and sample, the digest of what we wrote last."""
+    text = recall(dataset, name, "digests").get("text")
+    return json.loads(text) if text else {}
 
 
 def _remember(dataset: Any, name: str, now: dict[str, list[str]], before: dict[str, dict[str, str]], at: list[str], whole: Rows) -> None:
@@ -282,7 +281,7 @@ def _remember(dataset: Any, name: str, now: dict[str, list[str]], before: dict[s
     left = {column: {s: d for s, d in digests.items() if s not in gone} for column, digests in before.items()} if gone else before
     merged = {**left, **{column: left.get(column, {}) | dict(zip(at, digests, strict=True)) for column, digests in now.items()}}
     if merged != before:
-        keep(dataset, name, digests=merged)
+        keep(dataset, name, "digests", text=json.dumps(merged))
 
 
 def note_field(dataset: Any, name: str, **words: Any) -> None:

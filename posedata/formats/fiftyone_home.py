@@ -75,7 +75,7 @@ def _home(now: Standing, name: str | None = None) -> tuple[PoseDataset, NDArray[
 
 def _kept_truth(now: Standing) -> PoseDataset | None:
     """The dataset as it was written there."""
-    text = recall(now.dataset, now.field).get("source")
+    text = recall(now.dataset, now.field, "source").get("source")
     if text is None:
         return None
     from .arrow import read_parquet
@@ -297,7 +297,7 @@ def predictions_from(samples: Any, field: str, schema: Schema | str | Path | Non
 
 
 def _kept_predictions(now: Standing) -> Predictions | None:
-    text = recall(now.dataset, now.field).get("source")
+    text = recall(now.dataset, now.field, "source").get("source")
     if text is None or words_of(now.dataset)["fields"].get(now.field, {}).get("of") != "predictions":
         return None
     from .results import read_predictions
