@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from .postprocess import oks_nms, rescore, soft_oks_nms
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
+    from .statistics.ceiling import Ceiling, ceiling
+    from .statistics.gap import Gap, gap
+    from .statistics.grids import Grid
+    from .statistics.sensitivity import Sensitivity, sensitivity
     from .submission import check_results
     from .suspects.plant import PLANTED, plant_label_errors
 
@@ -27,6 +31,10 @@ _HOME = {
     "postprocess": ("oks_nms", "rescore", "soft_oks_nms"),
     "protocol": ("Protocol",),
     "protocols": ("AKD", "AP10K", "CAT", "COCO", "COCO_FOOT", "COCO_FOOT_WHOLEBODY", "CROWDPOSE", "CROWDPOSE_OPENPIFPAF", "FOOT", "PROTOCOLS", "load_protocol"),
+    "statistics.ceiling": ("Ceiling", "ceiling"),
+    "statistics.gap": ("Gap", "gap"),
+    "statistics.grids": ("Grid",),
+    "statistics.sensitivity": ("Sensitivity", "sensitivity"),
     "submission": ("check_results",),
     "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip
