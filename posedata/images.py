@@ -116,13 +116,16 @@ def square_around(points: NDArray[np.float64], margin: float = 0.25, least: floa
     return x, y, side
 
 
-def cut_square(picture: Image.Image, square: tuple[float, float, float], tile: int) -> Image.Image:
-    """The part of a picture under a square, `tile` pixels wide; pale where the square leaves the picture."""
+PALE = (236, 233, 226)
+
+
+def cut_square(picture: Image.Image, square: tuple[float, float, float], tile: int, beyond: tuple[int, int, int] = PALE) -> Image.Image:
+    """The part of a picture under a square, `tile` pixels wide; of one colour where the square leaves the picture."""
     x, y, side = square
     shrink = max(1, min(int(side // (2 * tile)), *picture.size))  # the transform alone would skip pixels
     small = picture.reduce(shrink) if shrink > 1 else picture
     box = (x / shrink, y / shrink, (x + side) / shrink, (y + side) / shrink)
-    return small.transform((tile, tile), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR, fillcolor=(236, 233, 226))
+    return small.transform((tile, tile), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR, fillcolor=beyond)
 
 
 def jpeg(picture: Image.Image, quality: int = 72) -> bytes:

@@ -15,6 +15,8 @@ from posedata.progress import bar
 from ..errors.report import ErrorReport
 from ..evaluation import Evaluation
 from ..operating import OperatingPoint
+from ..statistics.ceiling import ceiling
+from ..statistics.limits import Limit
 from .cases import Case, pick
 from .crops import pictures, unseen
 from .slicing import Group, groups
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from posedata.validation.report import Report as Findings
 
     from ..plots import Drawing
+    from ..statistics.interval import Interval
 
 __all__ = ["PLOTS", "Contents", "Plot"]
 
@@ -81,9 +84,14 @@ class Contents:
         with bar("figures", len(PLOTS), self.quiet) as advance:
             for name, plot in PLOTS.items():
                 if self._drawable(name):
-                    made[name] = _plots().drawing(plot.draw(self.errors), name)
+                    made[name] = _plots().drawing(self._drawn(name, plot), name)
                 advance(1)
         return made
+
+    def _drawn(self, name: str, plot: Plot) -> Figure:
+        if name == "ap_by_threshold" and self.ceiling is not None:
+            return _plots().ap_by_threshold(self.ev, [self.ceiling.metrics[f"AP@{t:.2f}"] for t in self.ev.protocol.thresholds])
+        return plot.draw(self.errors)
 
     def _drawable(self, name: str) -> bool:
         return bool(len(self.ev.truth.schema)) and (name != "confusion" or bool(self.errors.landings.any()))
@@ -133,12 +141,19 @@ class Contents:
         """What the figures find, by their names: the sentence above each."""
         return {name: drawn.title for name, drawn in self.figures.items()}
 
-    score_heads = ("metric", "value", "n")
+    @cached_property
+    def intervals(self) -> dict[str, Interval]:
+        """Of the metrics that are printed, from common resamples."""
+        (_, made), *_ = self.ev.interval_slices(None)
+        return made
 
     @cached_property
-    def score_rows(self) -> list[tuple[str, float, int]]:
-        """The numbers that are printed."""
-        return [(name, m.value, m.n) for name, m in self.ev.table.items()]
+    def ceiling(self) -> Limit | None:
+        """What perfect predictions reach under the noise that the sigmas stand for; None where nothing is scored."""
+        if not self.ev.counts["counted"]:
+            return None
+        made = ceiling(self.ev, grids=(), draws=2)
+        return next((limit for limit in made.limits if limit.cause == "annotators"), None)
 
     @property
     def title(self) -> str:

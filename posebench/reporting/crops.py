@@ -31,6 +31,8 @@ Square = tuple[float, float, float]
 
 TILE = 240
 """Pixels of a crop's side."""
+BEYOND = (74, 74, 80)
+"""Where a crop leaves its picture; the page has the same behind poses without one."""
 MOST_BYTES = 6_000_000
 """Of all crops of a report together, as they stand in the page."""
 
@@ -70,7 +72,7 @@ def pictures(report: ErrorReport, cases: Sequence[Case], quiet: bool = True) -> 
             places = list(mine)
             with suppress(FormatError):  # `unseen` says why
                 picture = open_image(report.ev.truth.images, row)
-                made.update((i, _address(cut_square(picture, framed(report, cases[i]), TILE))) for i in places)
+                made.update((i, _address(cut_square(picture, framed(report, cases[i]), TILE, BEYOND))) for i in places)
             advance(len(places))
     sizes = np.cumsum([len(made.get(i, "")) for i in range(len(cases))])
     return {i: made[i] for i in sorted(made) if sizes[i] <= MOST_BYTES}

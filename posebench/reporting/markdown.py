@@ -22,7 +22,8 @@ def markdown(c: Contents) -> str:
         "\n".join(f"* {plain_text(title, 300)}" for title in c.said.values()),
         "\n".join(f"> {plain_text(w, 600)}" for w in c.notes()),
         "## Score",
-        grid(c.score_heads, c.score_rows),
+        grid(("metric", "value", "from", "to", "n"), [(i.metric, i.value, i.low, i.high, i.n) for i in c.intervals.values()]),
+        _how(c),
         "## Errors",
         _errors(c),
         "## Keypoints",
@@ -60,6 +61,12 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return number(value, 3)
     return f"{value:,}" if isinstance(value, int) else plain_text(value, 120)
+
+
+def _how(c: Contents) -> str:
+    """How sure the numbers are, and what could be reached."""
+    made = f"Intervals: {next(iter(c.intervals.values())).how}."
+    return made if c.ceiling is None else f"{made} Perfect predictions with the noise that the sigmas stand for would reach AP {number(c.ceiling.ap, 3)}."
 
 
 def _counted(c: Contents) -> str:

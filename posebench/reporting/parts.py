@@ -14,7 +14,7 @@ from ..table import number, percent
 if TYPE_CHECKING:
     from ..plots import Drawing
 
-__all__ = ["Cell", "bar_of", "code", "dot", "figure", "link", "section", "table", "tile"]
+__all__ = ["Cell", "bar_of", "code", "dot", "figure", "link", "section", "span_of", "table", "tile"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,16 @@ def bar_of(shares: Mapping[str, float], shown: float | None = None) -> Html:
     total = sum(shares.values()) if shown is None else shown
     parts = [Html(f'<i class="k-{kind}" style="width:{100 * share:.2f}%"></i>') for kind, share in shares.items() if share > 0]
     return tag("span", tag("span", *parts, class_="bar", aria_hidden="true"), tag("span", percent(total)), class_="barred")
+
+
+def span_of(value: float, low: float, high: float, least: float = 0.0, most: float = 1.0) -> Html | None:
+    """An interval on the line from least to most, a mark at the value; nothing where an end is unknown."""
+    width = most - least
+    if any(map(math.isnan, (value, low, high))) or width <= 0:
+        return None
+    places = [100 * min(max((x - least) / width, 0.0), 1.0) for x in (low, high, value)]
+    inner = [Html(f'<i style="left:{places[0]:.2f}%;width:{max(places[1] - places[0], 0.4):.2f}%"></i>'), Html(f'<b style="left:{places[2]:.2f}%"></b>')]
+    return tag("span", *inner, class_="span", aria_hidden="true")
 
 
 def tile(name: object, value: object, note: object = None, **attributes: Any) -> Html:

@@ -13,10 +13,11 @@ from posedata.version import __version__
 from ..errors.instances import PREDICTION_LABELS, TRUTH_LABELS
 from ..errors.labels import ERRORS, LABELS
 from ..metrics import METRICS, read_metric
+from ..statistics.interval import Interval
 from ..table import number, percent
 from .contents import Contents
 from .gallery import gallery
-from .parts import Cell, bar_of, code, dot, figure, lines, link, section, table, tile
+from .parts import Cell, bar_of, code, dot, figure, lines, link, section, span_of, table, tile
 from .slicing import Group
 
 __all__ = ["SECTIONS", "errors", "hero", "short_slices", "truth"]
@@ -37,9 +38,22 @@ def _about_line(c: Contents) -> Html:
 
 
 def _headline(c: Contents) -> Html:
-    name = next(iter(c.ev.table), "AP")
-    value = c.ev.table[name].value if c.ev.table else math.nan
-    return tag("div", tag("p", name, class_="name"), tag("p", number(value, 3), class_="figure"), class_="headline")
+    """The first number, and how sure it is."""
+    first = next(iter(c.intervals.values()))
+    said = tag("p", number(first.value, 3), class_="figure")
+    return tag("div", tag("p", first.metric, class_="name"), said, _interval(first), class_="headline")
+
+
+def _interval(i: Interval) -> Html | None:
+    if math.isnan(i.low) or math.isnan(i.high):
+        return None
+    words = f"{number(i.low, 3)} to {number(i.high, 3)} at {100 * i.level:g}%" + (f"; {'; '.join(i.doubts)}" if i.doubts else "")
+    return tag("p", span_of(i.value, i.low, i.high, *_ends_of_line(i)), words, class_="interval", title=i.how)
+
+
+def _ends_of_line(i: Interval) -> tuple[float, float]:
+    """Shares on 0 to 1; a distance from 0 on."""
+    return (0.0, 1.0) if i.low >= 0 and i.high <= 1 else (min(0.0, i.low), 1.25 * i.high)
 
 
 def _sentences(c: Contents) -> Html:
@@ -49,8 +63,13 @@ def _sentences(c: Contents) -> Html:
 
 
 def _tiles(c: Contents) -> Html | None:
-    others = list(c.ev.table.items())[1:]
-    return tag("dl", *(tile(name, number(m.value, 3), f"n {m.n:,}") for name, m in others), class_="tiles") if others else None
+    others = list(c.intervals.values())[1:]
+    return tag("dl", *(tile(i.metric, number(i.value, 3), _ends(i)) for i in others), class_="tiles") if others else None
+
+
+def _ends(i: Interval) -> str:
+    """Both ends, short."""
+    return "" if math.isnan(i.low) else f"{number(i.low, 3)} to {number(i.high, 3)}"
 
 
 def _warned(c: Contents) -> Html | None:
@@ -65,9 +84,21 @@ def _warned(c: Contents) -> Html | None:
 
 
 def score(c: Contents) -> Html:
-    rows = [[name, Cell(number(value), value), n, METRICS[read_metric(name).name].of] for name, value, n in c.score_rows]
+    rows = [[i.metric, Cell(number(i.value), i.value), Cell(number(i.low), i.low), Cell(number(i.high), i.high),
+             Cell(span_of(i.value, i.low, i.high, *_ends_of_line(i)) or ""), i.n, METRICS[read_metric(i.metric).name].of] for i in c.intervals.values()]  # fmt: skip
+    how = next(iter(c.intervals.values())).how
+    heads = ("metric", "value", "from", "to", "", "n", "of")
+    most = c.ceiling
+    limit = f"Perfect predictions with the noise that the sigmas stand for would reach AP {number(most.ap, 3)}: the dashed line." if most else ""
     drawn = [figure(c.figures[name], name) for name in ("precision_recall", "ap_by_threshold") if name in c.figures]
-    return section("score", "The score", table((*c.score_heads, "of"), rows, "Every number, and how many it was made from"), tag("div", *drawn, class_="figures"))  # fmt: skip
+    shown = tag("div", *drawn, class_="figures")
+    return section(
+        "score",
+        "The score",
+        table(heads, rows, f"On other images like these each would mostly lie between its ends: {how}"),
+        tag("p", limit, class_="lead"),
+        shown,
+    )
 
 
 def errors(c: Contents) -> Html:

@@ -24,6 +24,8 @@ def to_dict(c: Contents) -> dict[str, Any]:
         "command": c.reproduced,
         "said": c.said,
         "evaluation": c.ev.to_dict(),
+        "intervals": [i.to_dict() for i in c.intervals.values()],
+        "ceiling": None if c.ceiling is None else dict(c.ceiling.metrics),
         "errors": c.errors.to_dict(),
         "slices": [_slices(group) for group in c.slices],
         "points": [p.to_dict() for p in c.points],
