@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from posedata.errors import FormatError
+from posedata.errors import FormatError, one_line
 from posedata.files import write_with
 
 __all__ = [
@@ -191,7 +191,8 @@ def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[st
 
 
 def short(name: str, most: int = 28) -> str:
-    """A name that fits a margin: its middle gives way."""
+    """A name that fits a margin: its middle gives way. What no page can show is spelled out."""
+    name = one_line(name)
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
 

@@ -35,7 +35,6 @@ class Case:
     """Of each scored point; '' where it has none."""
     similarity: tuple[float, ...]
     """Of each scored point to its own place."""
-    lost: float
     oks: float
     score: float
     area: float
@@ -71,9 +70,9 @@ Queue = tuple[str, NDArray[np.intp]]
 
 
 def _by_loss(report: ErrorReport) -> Queue:
-    lost = np.where(report.labelled.code > 0, lost_by_point(report.labelled), 0.0).sum(1)
-    order = np.argsort(-lost, kind="stable")
-    return "found", order[lost[order] > 0]
+    order = np.argsort(report.labelled.oks, kind="stable")
+    wrong = [row for row in order.tolist() if (report.labelled.code[row] > 0).any()]
+    return "found", np.array(wrong, np.intp)
 
 
 def _worst(report: ErrorReport, kind: str) -> Queue:
@@ -105,7 +104,7 @@ def _case(report: ErrorReport, what: str, row: int) -> Case:
     own, poses, problem = report.labelled, report.poses, report.labelled.problem
     blank: dict[str, Any] = {"labels": ("",) * len(problem.columns), "similarity": (0.0,) * len(problem.columns)}
     if what == "truth":
-        nothing = {"pred": -1, "kinds": ("missed",), "lost": 1.0, "oks": _nearest(report, row), "score": float("nan"), **blank}
+        nothing = {"pred": -1, "kinds": ("missed",), "oks": _nearest(report, row), "score": float("nan"), **blank}
         return Case(truth=row, image=int(problem.image[row]), area=float(problem.area[row]), **nothing)
     m = int(own.pred[row]) if what == "found" else row
     truth = int(own.truth[row]) if what == "found" else int(poses.best_truth[m])
@@ -119,11 +118,10 @@ def _case(report: ErrorReport, what: str, row: int) -> Case:
         "area": float(problem.area[truth] if truth >= 0 else problem.pred_area[m]),
     }
     if what == "pred":
-        return Case(**shared, kinds=whole, lost=0.0, oks=float(poses.best[m]), **blank)
+        return Case(**shared, kinds=whole, oks=float(poses.best[m]), **blank)
     labels = tuple("surplus" if extra else _NAMES[code] for code, extra in zip(own.code[row].tolist(), own.surplus[row].tolist(), strict=True))
     kinds = tuple(kind for kind in KINDS if kind in labels)
-    lost = float(np.where(own.code[row] > 0, lost_by_point(own)[row], 0.0).sum())
-    return Case(**shared, kinds=(*kinds, *whole), labels=labels, similarity=tuple(own.own[row].tolist()), lost=lost, oks=float(own.oks[row]))
+    return Case(**shared, kinds=(*kinds, *whole), labels=labels, similarity=tuple(own.own[row].tolist()), oks=float(own.oks[row]))
 
 
 def _nearest(report: ErrorReport, truth: int) -> float:

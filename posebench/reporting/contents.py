@@ -168,8 +168,8 @@ class Contents:
 
     def browse(self, case: Case) -> str:
         """The command that shows one case."""
-        own = self.ev.truth.instances.id
-        which = str(own[case.truth]) if case.truth >= 0 else f"prediction:{self.ev.predictions.row[case.pred]}"
+        nobody = case.truth < 0 or "background" in case.kinds
+        which = f"p{self.ev.predictions.row[case.pred]}" if nobody else str(self.ev.truth.instances.id[case.truth])
         return shlex.join(["posebench", "browse", self.predictions or "preds.json", *self._truth_options(), "--instance", which])
 
     def _truth_options(self) -> list[str]:

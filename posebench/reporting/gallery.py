@@ -16,7 +16,7 @@ from .slicing import held_by
 
 __all__ = ["gallery"]
 
-_SORTS = {"": "worst of each kind first", "-lost": "similarity lost, most first", "oks": "OKS, lowest first", "-score": "score, highest first", "-area": "area, largest first", "area": "area, smallest first"}  # fmt: skip
+_SORTS = {"": "worst of each kind first", "oks": "OKS, lowest first", "-score": "score, highest first", "-area": "area, largest first", "area": "area, smallest first"}  # fmt: skip
 
 
 _LEGEND = "White: the truth, hidden points hollow. Bright: the prediction; coloured points are wrong, dashes lead to where they belong."
@@ -87,7 +87,6 @@ def _card(c: Contents, place: int, case: Case) -> Html:
         "data_kind": "|".join(case.kinds),
         "data_point": " ".join(str(k) for k in sorted({k for rows in wrong.values() for k in rows})),
         "data_slice": " ".join(f"{g}.{i}" for g, i in held_by(c.slices, case.truth)),
-        "data_lost": f"{case.lost:.4f}",
         "data_oks": f"{case.oks:.4f}",
         "data_score": "" if math.isnan(case.score) else f"{case.score:.4f}",
         "data_area": f"{case.area:.0f}",
@@ -117,7 +116,6 @@ def _caption(c: Contents, case: Case) -> Html:
     chips = [tag("p", dot(kind), tag("b", kind)) for kind in case.kinds if kind not in wrong]
     numbers = [
         f"OKS {case.oks:.2f}",
-        *([f"lost {case.lost:.2f}"] if case.lost else []),
         *([] if math.isnan(case.score) else [f"score {number(case.score, 2)}"]),
     ]
     near = "nearest: " if "background" in case.kinds else ""

@@ -108,10 +108,8 @@ def _slices(c: Contents) -> list[str]:
 
 def _cases(c: Contents) -> str:
     images = c.ev.truth.images
-    rows = [
-        (", ".join(case.kinds), case.oks, case.lost, str(images.file[case.image]) or f"image {images.id[case.image]}", c.browse(case)) for case in c.cases[:20]
-    ]
-    return grid(("kinds", "OKS", "lost", "image", "command"), rows) if rows else "None is wrong."
+    rows = [(", ".join(case.kinds), case.oks, str(images.file[case.image]) or f"image {images.id[case.image]}", c.browse(case)) for case in c.cases[:20]]
+    return grid(("kinds", "OKS", "image", "command"), rows) if rows else "None is wrong."
 
 
 def _truth(c: Contents) -> str:

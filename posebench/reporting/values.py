@@ -56,7 +56,7 @@ def _case(c: Contents, case: Case) -> dict[str, Any]:
         "file": truth.images.file[case.image],
         "annotation_id": truth.instances.id[case.truth] if case.truth >= 0 else None,
         "prediction": pred.row[case.pred] if case.pred >= 0 else None,
-        **{name: value for name, value in asdict(case).items() if name in ("kinds", "lost", "oks", "score", "area")},
+        **{name: value for name, value in asdict(case).items() if name in ("kinds", "oks", "score", "area")},
         "wrong": {label: [names[k] for k in rows] for label, rows in case.wrong().items()},
         "command": c.browse(case),
     }
