@@ -47,6 +47,10 @@ def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
 @click.option("--metrics", metavar="NAMES", help="Comma-separated, such as AP,AP@0.75,PCK@0.2[large]; posebench metrics explains the language.")
 @click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, crowd, overlap, ..., or value of a column.")
 @click.option("--min", "floors", multiple=True, metavar="NAME=NUMBER", help="Exit 1 where a metric is below this: --min AP=0.72.")
+@click.option("--interval", type=float, metavar="LEVEL", help="Print between what each number lies on other images like these: --interval .95.")
+@click.option("--clusters", metavar="COLUMN", help="With --interval: images that belong together, such as those of a video.")
+@click.option("--resamples", type=int, metavar="N", help="With --interval: how often images are drawn again; 1000 unless given.")
+@click.option("--seed", type=int, metavar="N", help="With --interval: one seed, one result; 0 unless given.")
 @click.option("--check", is_flag=True, help="Run pycocotools on the same columns and print where it differs.")
 @click.option("-o", "--out", metavar="FILE", help="Write the result: .json, or .csv for the slices.")
 def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
@@ -57,6 +61,7 @@ def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options
     posebench evaluate preds.json --dataset crowdpose --split val
     posebench evaluate preds.json --truth gt.json --by size --by keypoint
     posebench evaluate preds.json --truth gt.json --metrics AP,PCK@0.2 --min AP=0.72
+    posebench evaluate preds.json --truth gt.json --interval .95 --by size
     """
     from .scoring import score
 

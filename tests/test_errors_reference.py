@@ -172,7 +172,7 @@ def test_optimal_scores_bring_back_what_the_filed_scores_cut() -> None:
         _, problem = problem_of(seed)
         protocol = COCO.replace(max_preds=1, thresholds=(0.5,), ranges={})
         report, slow = both(problem, protocol, Rules(), [])
-        made_cost = cost(report._stage, ("score",))
+        made_cost = cost(report.stage, ("score",))
         assert made_cost.alone["score"].ap[""] == pytest.approx(slow.ap(("score",)), abs=1e-12, nan_ok=True)
 
 

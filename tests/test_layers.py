@@ -35,7 +35,7 @@ ROOMS = {
         for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "thresholds", "tolerance", "similarity", "reliability", "vector")
     }
     | {"posedata/profiling/plots.py"},
-    "scipy": {"posebench/statistics/batched.py"},
+    "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
 }

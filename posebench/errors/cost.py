@@ -16,7 +16,7 @@ from ..problem import Problem
 from .correct import corrected_points, kinds_mask, with_corrections, with_optimal_scores
 from .labels import LABELS, Labelled
 
-__all__ = ["ORDER", "Cost", "Gains", "Stage", "as_filed", "cost", "greedy", "lost_by_point", "oks_lost", "stage", "with_points"]
+__all__ = ["ORDER", "Cost", "Gains", "Stage", "as_filed", "cost", "greedy", "lost_by_point", "oks_lost", "rankings_after", "stage", "with_points"]
 
 Floats = NDArray[np.float64]
 
@@ -131,10 +131,21 @@ def as_filed(on: Stage) -> Gains:
 
 def _gains(on: Stage, kinds: tuple[str, ...]) -> Gains:
     """AP after the corrections of these kinds."""
+    return _measured(on, _after(on, kinds), "background" in kinds, "missed" in kinds)
+
+
+def _after(on: Stage, kinds: tuple[str, ...]) -> Matches:
+    """Matches after the corrections of these kinds, kept."""
     moved = tuple(kind for kind in kinds if kind not in ("background", "missed"))
     if moved not in on.made:
         on.made[moved] = _matched(on, kinds_mask(on.labelled, moved), "score" in moved)
-    return _measured(on, on.made[moved], "background" in kinds, "missed" in kinds)
+    return on.made[moved]
+
+
+def rankings_after(on: Stage, kinds: tuple[str, ...]) -> list[Ranking]:
+    """Rankings of all sizes after the corrections of these kinds; those that nothing found are still there."""
+    ranked = rankings(_after(on, kinds))
+    return [_without_background(ranking) for ranking in ranked] if "background" in kinds else ranked
 
 
 def _matched(on: Stage, mask: NDArray[np.bool_], best_scores: bool = False) -> Matches:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
     from ..evaluation import Evaluation
+    from ..statistics.interval import Interval
 
 __all__ = ["ErrorReport", "diagnose"]
 
@@ -106,7 +107,8 @@ class ErrorReport:
     # -- what it costs ---------------------------------------------------------------------------------
 
     @cached_property
-    def _stage(self) -> Stage:
+    def stage(self) -> Stage:
+        """Where corrections are applied."""
         problem = self._problem
         wide = prepare(self.ev.workings.aligned, replace(self.ev.protocol, max_preds=max(_WIDE, self.ev.protocol.max_preds)))
         return stage(self.labelled, self.ev.workings.pairs(), problem if len(wide.rows) == len(problem.rows) else wide)
@@ -114,19 +116,19 @@ class ErrorReport:
     @cached_property
     def cost(self) -> Cost:
         """AP that each kind takes, alone and after one another; and the similarity it loses."""
-        made = cost(self._stage, self.order)
+        made = cost(self.stage, self.order)
         if self.truth_boxes is None:
             return made
         from ..evaluation import evaluate
 
         with_boxes = diagnose(evaluate(self.ev.truth, self.truth_boxes, self.ev.protocol), self.rules)
-        return replace(made, extra={"box": as_filed(with_boxes._stage)})
+        return replace(made, extra={"box": as_filed(with_boxes.stage)})
 
     def greedy(self, steps: int | None = None) -> list[tuple[str, float]]:
         """Keypoints in the order in which correcting them gains most, with the AP after each; all of them without `steps`."""
         if steps is not None:
             _require_some("greedy", steps)
-        return greedy(self._stage, steps)
+        return greedy(self.stage, steps)
 
     # -- where -----------------------------------------------------------------------------------------
 
@@ -141,7 +143,7 @@ class ErrorReport:
         return [(each.label, self._summed(each.selection)) for each in slices_of(self.ev.workings, what)]
 
     def _summed(self, selection: Selection) -> dict[str, Any]:
-        own, points = self.labelled, self._points(selection)
+        own, points = self.labelled, self.points(selection)
         codes = own.code[points & (own.code >= 0)]
         counts = {name: int((codes == i).sum()) for i, name in enumerate(LABELS) if name in self.counts}
         total = sum(counts.values())
@@ -154,7 +156,7 @@ class ErrorReport:
             "oks lost": lost,
         }
 
-    def _points(self, selection: Selection) -> NDArray[np.bool_]:
+    def points(self, selection: Selection) -> NDArray[np.bool_]:
         """(P, K) points of the found poses that a selection holds."""
         own = self.labelled
         problem = own.problem
@@ -188,7 +190,7 @@ class ErrorReport:
         if selection.category is not None:
             counted &= problem.truth.instances.category == selection.category
         whole = selection.keypoint is None and selection.visibility is None
-        lost = oks_lost(self.labelled, counted, self._points(selection))
+        lost = oks_lost(self.labelled, counted, self.points(selection))
         return {"truths": int(counted.sum()), **{k: v for k, v in lost.items() if whole or k != "missed"}}
 
     def sensitivity(self, what: str) -> dict[str, Any]:
@@ -211,6 +213,29 @@ class ErrorReport:
     def left_right(self) -> list[dict[str, Any]]:
         """For each pair of mirror points: how many lie on their own side, and how many on the other."""
         return left_right(self.labelled)
+
+    # -- how far to trust it ---------------------------------------------------------------------------
+
+    def intervals(self, by: str | None = None, **how: Any) -> pandas.DataFrame:
+        """A row for each kind of error, or for each slice and kind: its share of the labelled points of found poses, and between what it lies.
+
+        `how` are the arguments of `ev.interval`; Wilson's intervals unless a method is named.
+        """
+        from ..frames import interval_frame
+
+        return interval_frame(self.interval_slices(by, **how), by)
+
+    def interval_slices(self, by: str | None = None, **how: Any) -> list[tuple[Any, dict[str, Interval]]]:
+        """The same as plain values: (label, kind -> interval); "wrong" is all that is not good."""
+        from ..statistics.error_rates import rate_intervals
+
+        return rate_intervals(self, by, **how)
+
+    def cost_intervals(self, **how: Any) -> dict[str, Interval]:
+        """AP gained by correcting each kind alone, and between what it lies; `how` are the arguments of `ev.interval`."""
+        from ..statistics.error_rates import gain_intervals
+
+        return gain_intervals(self, **how)
 
     # -- rows ------------------------------------------------------------------------------------------
 

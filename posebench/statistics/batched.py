@@ -31,6 +31,8 @@ class Step:
     """(P,)"""
     between: csr_array
     """(P, I) predictions that count at this threshold, not at every one: from after the true positive before up to this one."""
+    false: Floats
+    """(I,) all that count at this threshold and find nothing, by image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +54,23 @@ def batch_of(ranking: Ranking, images: int) -> Batch:
     always[near] = ~varied & ~ranking.idle.any(0)
     places = np.flatnonzero(always)
     places = places[: np.searchsorted(places, near[hits[-1]]) if len(hits) else 0]
+    never = np.bincount(ranking.image[~ranking.outside], minlength=images) - np.bincount(ranking.image[near[~ranking.outside[near]]], minlength=images)
+
+    def step(hit: NDArray[np.bool_], idle: NDArray[np.bool_]) -> Step:
+        false = never + np.bincount(ranking.image[near[~hit & ~idle]], minlength=images)
+        return _step(ranking.image[near], hit, varied & ~idle, hits, false.astype(np.float64))
+
     return Batch(
         truths=np.bincount(ranking.truth_image, minlength=images).astype(np.float64),
         before=_counted(np.searchsorted(near[hits], places), ranking.image[places], (len(hits), images)),
-        steps=[_step(ranking.image[near], hit, varied & ~idle, hits, images) for hit, idle in zip(ranking.hit, ranking.idle, strict=True)],
+        steps=[step(hit, idle) for hit, idle in zip(ranking.hit, ranking.idle, strict=True)],
     )
 
 
-def _step(image: Rows, hit: NDArray[np.bool_], counts: NDArray[np.bool_], hits: Rows, images: int) -> Step:
+def _step(image: Rows, hit: NDArray[np.bool_], counts: NDArray[np.bool_], hits: Rows, false: Floats) -> Step:
     at = np.flatnonzero(hit)
     counted = np.flatnonzero(counts[: at[-1] + 1]) if len(at) else at
-    return Step(np.searchsorted(hits, at), image[at], _counted(np.searchsorted(at, counted), image[counted], (len(at), images)))
+    return Step(np.searchsorted(hits, at), image[at], _counted(np.searchsorted(at, counted), image[counted], (len(at), len(false))), false)
 
 
 def _counted(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:
@@ -71,27 +79,36 @@ def _counted(rows: Rows, columns: Rows, shape: tuple[int, int]) -> csr_array:
     return matrix
 
 
-def averages(batch: Batch, weights: Floats, interpolation: str) -> tuple[Floats, Floats]:
-    """(T, b) average precision and recall; NaN where no truth counts. weights: (I, b)."""
+def averages(batch: Batch, weights: Floats, interpolation: str, found_only: bool = False) -> tuple[Floats, Floats]:
+    """(T, b) average precision and recall; NaN where no truth counts. weights: (I, b).
+
+    With `found_only` truths that nothing finds are not there; where none is left precision is 1, or 0 while anything is false.
+    """
     total = batch.truths @ weights
     precision, recall = np.zeros((len(batch.steps), len(total))), np.zeros((len(batch.steps), len(total)))
     behind = scan(np.add, batch.before @ weights)
     for t, step in enumerate(batch.steps):
-        if len(step.hit):
-            precision[t], recall[t] = _average(step, behind, weights, total, VALUES[interpolation])
+        found = scan(np.add, weights[step.image])
+        reached = found[-1] if len(found) else np.zeros(len(total))
+        all_of = reached if found_only else total
+        if len(found):
+            precision[t] = VALUES[interpolation](*_curve(step, found, behind, weights, all_of))
+        recall[t] = reached / np.maximum(all_of, np.spacing(1))
+        if found_only:
+            precision[t] = np.where(reached > 0, precision[t], step.false @ weights == 0)
     precision[:, total == 0], recall[:, total == 0] = np.nan, np.nan
     return precision, recall
 
 
-def _average(step: Step, behind: Floats, weights: Floats, total: Floats, value: Callable[[Floats, Floats], Floats]) -> tuple[Floats, Floats]:
-    found = scan(np.add, weights[step.image])
+def _curve(step: Step, found: Floats, behind: Floats, weights: Floats, total: Floats) -> tuple[Floats, Floats]:
+    """(b, P) recall and (P, b) the highest precision from there on."""
     seen = scan(np.add, step.between @ weights)
     seen += behind[step.hit]
     seen += np.spacing(1)
     precision = np.divide(found, seen, out=seen)
     recall = np.divide(found.T, np.maximum(total, np.spacing(1))[:, None], order="C")
     scan(np.maximum, precision[::-1])
-    return value(recall, precision), recall[:, -1]
+    return recall, precision
 
 
 def scan(ufunc: np.ufunc, values: Floats, length: int = 32) -> Floats:

@@ -1,0 +1,152 @@
+"""How often an interval holds the truth, and how often a test finds a difference where there is none.
+
+    python -m benchmarks.coverage [--sets 500] [--sizes 25 50 100 200 500] [--state FILE] [--write]
+
+Many small datasets are drawn from a large simulated population whose numbers are known, and from each all intervals and tests are
+made. A line of --state is one dataset, so a run that was stopped goes on where it was. With --write the tables go to
+docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.population import IMAGES, Population, drawn, populated
+from posebench import Evaluation
+from posebench.metrics import read_metric
+from posebench.statistics.error_rates import rates
+from posebench.statistics.interval import ends, wilson_ends
+from posebench.statistics.intervals import resampled, sampling
+from posebench.statistics.replicates import plan, proportion
+
+PAGE = Path(__file__).parents[1] / "docs" / "statistics.md"
+METRICS = ("AP", "AP@0.75", "AR", "PCK@0.2")
+SHARES = ("AR", "PCK@0.2")
+ERRORS = ("jitter", "miss", "wrong")
+LEVEL = 0.95
+RESAMPLES = 1000
+KINDS = {"coverage": "interval", "size": "test"}
+
+
+def wanted(population: Population) -> dict[str, float]:
+    """What the intervals should hold: the numbers of the whole population."""
+    whole = population.whole[0]
+    report = whole.errors()
+    return {**{name: whole[name] for name in METRICS}, **{kind: rates(report)[kind].linearised()[0] for kind in ERRORS}}
+
+
+def intervals(ev: Evaluation, seed: int) -> Iterator[tuple[str, str, tuple[float, float]]]:
+    """(metric, method, ends) of one dataset."""
+    how = sampling(ev.workings, LEVEL, "bca", "image", RESAMPLES, seed)
+    values = resampled(how, plan(ev.workings, METRICS), len(METRICS), False)
+    first, rest = values[: how.jackknifed], values[how.jackknifed :]
+    for i, name in enumerate(METRICS):
+        for method in ("bca", "percentile"):
+            yield name, method, ends(method, ev[name], rest[:, i], LEVEL, first[:, i])
+    for name in SHARES:
+        ratios = proportion(ev.workings, read_metric(name))
+        assert ratios is not None
+        yield name, "wilson", wilson_ends(ratios, ev.measured(name).n, LEVEL)[:2]
+    for kind, ratios in rates(ev.errors()).items():
+        if kind in ERRORS:
+            known = np.concatenate([ratios.under(block)[:, None] for block in how.blocks])[:, 0]
+            for method in ("bca", "percentile"):
+                yield kind, method, ends(method, ratios.linearised()[0], known[how.jackknifed :], LEVEL, known[: how.jackknifed])
+            yield kind, "wilson", wilson_ends(ratios, int(ratios.bottom.sum()), LEVEL)[:2]
+
+
+def covered(population: Population, true: Mapping[str, float], n: int, seed: int) -> dict[str, int]:
+    """Of one dataset, for each metric and method: whether the interval holds the truth."""
+    first, _ = drawn(population, n, seed)
+    return {f"{name} {method}": int(low <= true[name] <= high) for name, method, (low, high) in intervals(first, seed)}
+
+
+STUDIES = {"coverage": covered}
+
+
+def run(state: Path, sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
+    """All datasets; those of an earlier run are read, not drawn again."""
+    read = map(json.loads, state.read_text().splitlines()) if state.exists() else ()
+    done = {(row["study"], row["n"], row["seed"]): row for row in read}
+    wanted_rows = [(study, n, seed) for seed in range(sets) for n in sizes for study in STUDIES]
+    todo = [key for key in wanted_rows if key not in done]
+    population = populated()
+    true = wanted(population)
+    start = time.monotonic()
+    with state.open("a") as out:
+        for i, (study, n, seed) in enumerate(todo):
+            found = STUDIES[study](population, true, n, seed)
+            done[study, n, seed] = {"study": study, "n": n, "seed": seed, "found": found}
+            out.write(json.dumps(done[study, n, seed]) + "\n")
+            if (i + 1) % 100 == 0:
+                out.flush()
+                print(f"{i + 1:,} of {len(todo):,} datasets, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    return [done[key] for key in wanted_rows]
+
+
+def table(rows: Sequence[Mapping[str, Any]], study: str) -> str:
+    """Percent of the datasets, a column for each size."""
+    mine = [row for row in rows if row["study"] == study]
+    sizes = sorted({row["n"] for row in mine})
+    found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row in mine:
+        for name, value in row["found"].items():
+            found[name][row["n"]].append(value)
+    lines = [f"| metric | {KINDS[study]} | {' | '.join(map(str, sizes))} |", "|---" * (len(sizes) + 2) + "|"]
+    for name, by_size in found.items():
+        metric, _, method = name.partition(" ")
+        lines.append(f"| {metric} | {method} | {' | '.join(f'{100 * np.mean(by_size[n]):.1f}' for n in sizes)} |")
+    return "\n".join(lines)
+
+
+def report(rows: Sequence[Mapping[str, Any]], sets: int) -> str:
+    """Both tables and how they were made."""
+    errors = [100 * math.sqrt(p * (1 - p) / sets) for p in (LEVEL, 0.05)]
+    text = [
+        f"`python -m benchmarks.coverage --sets {sets} --write` made this: {sets:,} datasets of each size (seeds 0 to {sets - 1}), drawn from {IMAGES:,}",
+        f"simulated images (seed 0); the size is the number of images with truths. {RESAMPLES:,} resamples each.",
+        "",
+        f"Percent of the datasets whose {100 * LEVEL:g}% interval holds the number of the whole population, by images with truths.",
+        f"Chance alone moves a figure by {errors[0]:.1f} (one standard error):",
+        "",
+        table(rows, "coverage"),
+    ]
+    if "size" in STUDIES:
+        text += ["", f"Percent of the datasets in which a test at 5% finds a difference where there is none (one standard error {errors[1]:.1f}):"]
+        text += ["", table(rows, "size")]
+    return "\n".join(text)
+
+
+def write(text: str) -> None:
+    """Into the marked block of the page."""
+    page = PAGE.read_text()
+    PAGE.write_text(re.sub(r"(<!-- measured: coverage -->\n).*?(<!-- end -->)", lambda m: f"{m[1]}{text}\n{m[2]}", page, flags=re.DOTALL))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, default=500)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[25, 50, 100, 200, 500])
+    parser.add_argument("--state", type=Path, default=Path("coverage.jsonl"))
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/statistics.md")
+    options = parser.parse_args()
+    text = report(run(options.state, options.sizes, options.sets), options.sets)
+    print(text)
+    if options.write:
+        write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
