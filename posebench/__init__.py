@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from .protocol import Protocol
     from .protocols import AKD, AP10K, CAT, COCO, COCO_FOOT, COCO_FOOT_WHOLEBODY, CROWDPOSE, CROWDPOSE_OPENPIFPAF, FOOT, PROTOCOLS, load_protocol
     from .statistics.ceiling import Ceiling, ceiling
+    from .statistics.compare import Comparison, compare
     from .statistics.gap import Gap, gap
     from .statistics.grids import Grid
+    from .statistics.power import Power, power
+    from .statistics.rank import rank
     from .statistics.sensitivity import Sensitivity, sensitivity
+    from .statistics.standings import Standings
     from .submission import check_results
     from .suspects.plant import PLANTED, plant_label_errors
 
@@ -35,6 +39,10 @@ _HOME = {
     "statistics.gap": ("Gap", "gap"),
     "statistics.grids": ("Grid",),
     "statistics.sensitivity": ("Sensitivity", "sensitivity"),
+    "statistics.compare": ("Comparison", "compare"),
+    "statistics.power": ("Power", "power"),
+    "statistics.rank": ("rank",),
+    "statistics.standings": ("Standings",),
     "submission": ("check_results",),
     "suspects.plant": ("PLANTED", "plant_label_errors"),
 }  # fmt: skip

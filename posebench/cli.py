@@ -13,6 +13,7 @@ from posedata.errors import FormatError
 from posedata.version import __version__
 
 from .cli_checks import add as add_checks
+from .cli_compare import add as add_comparisons
 from .cli_report import add as add_report
 from .options import scored
 from .plain import plain
@@ -163,6 +164,7 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
 
 add_checks(app)
 add_report(app)
+add_comparisons(app)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import click
 
 from posedata.errors import PoseError
 
-__all__ = ["scored", "source_of"]
+__all__ = ["read_with", "scored", "source_of"]
 
 _OPTIONS = (
     click.option("--truth", metavar="FILE", help="Annotations: COCO or TechNumber JSON, Parquet."),
@@ -26,9 +26,14 @@ _OPTIONS = (
 
 def scored(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the predictions and these options; it passes them to `source_of` and `evaluate`."""
+    return click.argument("predictions", nargs=-1, required=True, metavar="PREDS...")(read_with(function))
+
+
+def read_with(function: Callable[..., Any]) -> Callable[..., Any]:
+    """These options alone."""
     for option in reversed(_OPTIONS):
         function = option(function)
-    return click.argument("predictions", nargs=-1, required=True, metavar="PREDS...")(function)
+    return function
 
 
 def source_of(truth: str | None, dataset: str | None, config: str | None, split: str | None, root: str | None) -> Any:

@@ -32,7 +32,22 @@ ROOMS = {
     "torchvision": set(),
     "matplotlib": {
         f"posebench/plots/{name}.py"
-        for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "thresholds", "tolerance", "similarity", "reliability", "vector")
+        for name in (
+            "style",
+            "curves",
+            "shares",
+            "cost",
+            "body",
+            "landing",
+            "labels",
+            "thresholds",
+            "tolerance",
+            "similarity",
+            "reliability",
+            "vector",
+            "differences",
+            "ranks",
+        )
     }
     | {"posedata/profiling/plots.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},

@@ -63,6 +63,13 @@ class Joints:
             ap[joint] = _area(self.true[ranked, joint], each[ranked], totals[joint])
         return JointAP(ap, np.rint(totals).astype(np.intp))
 
+    def places(self) -> Floats:
+        """(M, K) how many points of that joint stand before each; 0 where it is absent."""
+        place = np.zeros(self.present.shape)
+        for joint, ranked in enumerate(self._ranked):
+            place[ranked, joint] = np.arange(len(ranked))
+        return place
+
     @cached_property
     def _ranked(self) -> list[Rows]:
         """Of each joint the poses that have it, best first; the last of equals first, as poseval's argsort()[::-1]."""

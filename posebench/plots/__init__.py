@@ -6,8 +6,10 @@ Nothing here knows pyplot or keeps state: a figure is what its function was give
 from .body import skeleton
 from .cost import cost_waterfall
 from .curves import precision_recall
+from .differences import differences
 from .labels import label_drawings
 from .landing import confusion
+from .ranks import rank_distribution
 from .reliability import calibration_bars
 from .shares import error_shares
 from .similarity import similarity_strips
@@ -24,10 +26,12 @@ __all__ = [
     "calibration_bars",
     "confusion",
     "cost_waterfall",
+    "differences",
     "drawing",
     "error_shares",
     "label_drawings",
     "precision_recall",
+    "rank_distribution",
     "save",
     "similarity_strips",
     "skeleton",

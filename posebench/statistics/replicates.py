@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..curve import Ranking
+from ..distances import Averaged
 from ..metrics import as_matched, canonical, judged_points, poseval_joints, ranked_under, read_metric
 from ..selection import EVERYTHING, Selection
 from ..spelling import Spelling
 from ..workings import Workings
 from .sums import Ratios, percentiles, ratios_of
 
-__all__ = ["CURVED", "Plan", "Replay", "plan", "proportion", "replicates", "run"]
+__all__ = ["CURVED", "Plan", "Replay", "curved", "curves_under", "plan", "points_under", "proportion", "replicates", "run", "selected_rankings", "together"]
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 Replay = Callable[[Floats], Floats]
 """(b, I) weights of the images -> (b, M) values of some metrics."""
 
@@ -86,26 +88,26 @@ def plan(workings: Workings, metrics: Sequence[str | Spelling], selection: Selec
     spellings = [read_metric(m) for m in metrics]
     held: list[Floats] = [np.zeros(len(workings.aligned.truth.images))] * len(spellings)
     parts: list[tuple[Sequence[int], Replay]] = []
-    for columns in _together(workings, spellings):
+    for columns in together(workings, spellings):
         alike = [spellings[i] for i in columns]
-        replay, count = _of_ranking(workings, alike, selection) if _curved(alike[0]) else _of_points(workings, alike[0], selection)
+        replay, count = _of_ranking(workings, alike, selection) if curved(alike[0]) else _of_points(workings, alike[0], selection)
         parts.append((columns, replay))
         for i in columns:
             held[i] = count
     return Plan(parts, held)
 
 
-def _curved(s: Spelling) -> bool:
+def curved(s: Spelling) -> bool:
     return s.name in CURVED and not s.variant
 
 
-def _together(workings: Workings, spellings: Sequence[Spelling]) -> list[list[int]]:
+def together(workings: Workings, spellings: Sequence[Spelling]) -> list[list[int]]:
     """Places of the metrics that share a ranking, or stand alone; without those of a part that the truth lacks."""
     found: dict[object, list[int]] = {}
     for i, s in enumerate(spellings):
         workings.require_where(s.where, canonical(s))
         if workings.has_part(s.where):
-            found.setdefault(s.where if _curved(s) else i, []).append(i)
+            found.setdefault(s.where if curved(s) else i, []).append(i)
     return list(found.values())
 
 
@@ -118,9 +120,14 @@ def _of_points(workings: Workings, s: Spelling, selection: Selection) -> tuple[R
     averaged, image, weights = judged_points(workings, s, selection)
     images = len(workings.aligned.truth.images)
     count = np.bincount(image, averaged.judged.count * (1.0 if weights is None else weights), images).astype(np.float64)
-    ratios = ratios_of(averaged, image, images, weights).under
-    replay = ratios if averaged.share is None else percentiles(averaged, averaged.share, image, weights)
-    return lambda block: replay(block)[:, None], count
+    return points_under(averaged, image, weights, images), count
+
+
+def points_under(averaged: Averaged, image: Rows, weights: Floats | None, images: int) -> Replay:
+    """One number of points that lie on these images, each truth counting `weights` times beside what is asked."""
+    replay: Replay = ratios_of(averaged, image, images, weights).under
+    replay = replay if averaged.share is None else percentiles(averaged, averaged.share, image, weights)
+    return lambda block: replay(block)[:, None]
 
 
 def _of_joints(workings: Workings, s: Spelling, selection: Selection) -> tuple[Replay, Floats]:
@@ -134,7 +141,7 @@ def _of_joints(workings: Workings, s: Spelling, selection: Selection) -> tuple[R
 # -- rankings ----------------------------------------------------------------------------------------
 
 
-def _rankings(workings: Workings, s: Spelling, selection: Selection) -> tuple[list[Ranking], Floats | None]:
+def selected_rankings(workings: Workings, s: Spelling, selection: Selection) -> tuple[list[Ranking], Floats | None]:
     """The rankings that a metric is made of, and the fixed weights of the images."""
     chosen = as_matched(workings, s, selection)
     ranked = ranked_under(workings, s.where, chosen)
@@ -144,10 +151,16 @@ def _rankings(workings: Workings, s: Spelling, selection: Selection) -> tuple[li
 
 def _of_ranking(workings: Workings, spellings: Sequence[Spelling], selection: Selection) -> tuple[Replay, Floats]:
     """AP and AR of one range, level, part or pool."""
+    images = len(workings.aligned.truth.images)
+    ranked, fixed = selected_rankings(workings, spellings[0], selection)
+    count = np.bincount(np.concatenate([np.zeros(0, np.intp), *(ranking.truth_image for ranking in ranked)]), minlength=images).astype(np.float64)
+    return curves_under(workings, spellings, ranked, fixed, images), count if fixed is None else count * fixed
+
+
+def curves_under(workings: Workings, spellings: Sequence[Spelling], ranked: Sequence[Ranking], fixed: Floats | None, images: int) -> Replay:
+    """AP and AR of these rankings, whose (I,) images count `fixed` times beside what is asked."""
     from .batched import averages, batch_of
 
-    images = len(workings.aligned.truth.images)
-    ranked, fixed = _rankings(workings, spellings[0], selection)
     batches = [batch_of(ranking, images) for ranking in ranked]
     picks = [(int(s.name == "AR"), None if s.at is None else workings.threshold(s.at, canonical(s))) for s in spellings]
     interpolation = workings.protocol.interpolation
@@ -157,8 +170,7 @@ def _of_ranking(workings: Workings, spellings: Sequence[Spelling], selection: Se
         both = [averages(batch, weights, interpolation) for batch in batches]
         return np.stack([mean_over_categories([pair[which] for pair in both], t, len(block)) for which, t in picks], 1)
 
-    count = sum((batch.truths for batch in batches), np.zeros(images))
-    return replay, count if fixed is None else count * fixed
+    return replay
 
 
 def mean_over_categories(values: Sequence[Floats], t: int | None, size: int) -> Floats:
@@ -183,7 +195,7 @@ def proportion(workings: Workings, s: Spelling, selection: Selection = EVERYTHIN
         return ratios_of(averaged, image, images, weights)
     if s.name != "AR":
         return None
-    ranked, fixed = _rankings(workings, s, selection)
+    ranked, fixed = selected_rankings(workings, s, selection)
     steps = slice(None) if s.at is None else [workings.threshold(s.at, canonical(s))]
     each = np.ones(images) if fixed is None else fixed
     top = [np.bincount(r.image[r.place], r.hit[steps].mean(0), images) * each for r in ranked]
