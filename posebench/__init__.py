@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from posedata.version import __version__
 
 if TYPE_CHECKING:
+    from .browsing.door import browse
     from .evaluation import Evaluation, evaluate
     from .explain import why
     from .labels import LabelErrors, label_errors
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # Doors, as in posedata: a name is imported when it is first asked for.
 _HOME = {
+    "browsing.door": ("browse",),
     "evaluation": ("Evaluation", "evaluate"),
     "explain": ("why",),
     "labels": ("LabelErrors", "label_errors"),

@@ -12,6 +12,7 @@ from posedata.command import emit, run, say, verb
 from posedata.errors import FormatError
 from posedata.version import __version__
 
+from .cli_browse import add as add_browse
 from .cli_checks import add as add_checks
 from .cli_compare import add as add_comparisons
 from .cli_report import add as add_report
@@ -31,7 +32,8 @@ def app() -> None: ...
 @verb(app, short_help="A first look, without data or network.")
 @click.option("-o", "--out", default="out/demo", show_default=True, metavar="FOLDER", help="Where sheets, predictions and plots go.")
 @click.option("-n", "count", default=192, show_default=True, type=click.IntRange(1, 100_000), help="Scenes of each kind.")
-def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
+@click.option("--browse", is_flag=True, help="Open FiftyOne on the errors at the end; needs the extra 'browse'.")
+def demo(out: str, count: int, browse: bool, as_json: bool, quiet: bool) -> None:
     """Draw synthetic animals and people with exact keypoints; then score, diagnose and plot simulated predictions.
 
     The model that is simulated takes left hind legs for right ones: look at the plots whether they say so.
@@ -41,6 +43,10 @@ def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
     values, text = run_demo(Path(out), count, quiet or as_json)
     emit(plain(values), text, as_json)
     say(f"\n{next_steps(Path(out))}", quiet or as_json)
+    if browse:
+        from .browsing.demo import browse_demo
+
+        browse_demo(Path(out), count, quiet or as_json)
 
 
 @verb(app, short_help="Score predictions: AP, PCK and their relatives.")
@@ -165,6 +171,7 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
 add_checks(app)
 add_report(app)
 add_comparisons(app)
+add_browse(app)
 
 
 def main() -> None:

@@ -52,14 +52,16 @@ ROOMS = {
     | {"posedata/profiling/plots.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
-    "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
+    "fiftyone": {f"posedata/formats/fiftyone{name}.py" for name in ("", "_db", "_fields", "_home", "_standing")}
+    | {"posedata/showing.py"}
+    | {f"posebench/browsing/{name}.py" for name in ("browse", "views", "backend", "install", "plugin/__init__")},
 }
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
     "version", "errors", "files", "pages", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
-    "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
-    "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
+    "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling", "browsing", "showing",
+    "cli_browse", "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
 )  # fmt: skip
 
 
