@@ -21,15 +21,20 @@ def add(app: click.Group) -> None:
     @click.option(
         "-o", "--out", multiple=True, metavar="FILE", help="What to write, by its ending: .html, .pdf, .md, .json; several if you like.  [default: report.html]"
     )
-    @click.option("--images", default=100, show_default=True, type=click.IntRange(0, 1000), help="Poses in the gallery, the worst of each kind of error.")
-    def report(predictions: tuple[str, ...], out: tuple[str, ...], images: int, as_json: bool, quiet: bool, **options: Any) -> None:
+    @click.option(
+        "--images",
+        multiple=True,
+        metavar="FOLDER|N",
+        help="Where the pictures of --truth lie; a number: how many poses the gallery shows, the worst of each kind of error.  [default: 100]",
+    )
+    def report(predictions: tuple[str, ...], out: tuple[str, ...], images: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
         """Write what predictions are worth, what goes wrong and where, and the worst poses, as one file that needs nothing else.
 
         Two files of predictions or more are compared. A PDF needs Chromium.
 
         \b
         posebench report preds.json                                     # its header says on what
-        posebench report preds.json --truth gt.json -o report.html
+        posebench report preds.json --truth gt.json --images val2017 --images 50
         posebench report preds.json --truth gt.json -o report.pdf -o report.md
         posebench report old.json new.json --truth gt.json -o which.html
         """

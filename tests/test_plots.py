@@ -42,6 +42,7 @@ OF_EVALUATION: dict[str, Callable[[Evaluation], Figure]] = {
     "precision_recall": plots.precision_recall,
     "ap_by_threshold": plots.ap_by_threshold,
     "ap_by_threshold, below a ceiling": lambda ev: plots.ap_by_threshold(ev, [0.99 - 0.05 * i for i in range(len(ev.protocol.thresholds))]),
+    "ap_of_models": lambda ev: plots.ap_of_models({"one": ev, "a model with a long name, as they have": ev}),
     "tolerance_circles": plots.tolerance_circles,
     "calibration_bars": plots.calibration_bars,
 }

@@ -14,7 +14,7 @@ from .reliability import calibration_bars
 from .shares import error_shares
 from .similarity import similarity_strips
 from .style import COLOURS, save
-from .thresholds import ap_by_threshold
+from .thresholds import ap_by_threshold, ap_of_models
 from .tolerance import tolerance_circles
 from .vector import INKS, Drawing, drawing
 
@@ -23,6 +23,7 @@ __all__ = [
     "INKS",
     "Drawing",
     "ap_by_threshold",
+    "ap_of_models",
     "calibration_bars",
     "confusion",
     "cost_waterfall",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..evaluation import Evaluation
-from .style import FAINT, INK, LINE, MARGIN, SHADES, SMALL, axes, number, page, put, spread, styled
+from .style import FAINT, INK, LINE, MARGIN, SHADES, SMALL, axes, number, page, put, short, spread, styled, text_width
 
-__all__ = ["ap_by_threshold"]
+__all__ = ["ap_by_threshold", "ap_of_models"]
 
 _STEEP = 0.5
 """AP at the strictest similarity below this share of that at the laxest makes a title."""
@@ -21,28 +21,44 @@ def ap_by_threshold(ev: Evaluation, ceiling: Sequence[float] | None = None) -> F
     """AP and AR at each similarity of the protocol; `ceiling` is the AP that human disagreement leaves, one for each."""
     at = ev.protocol.thresholds
     ap, ar = ([ev[f"{name}@{t!r}"] for t in at] for name in ("AP", "AR"))
-    lines = {"AP": (ap, SHADES[0]), "AR": (ar, SHADES[2])} | ({"ceiling of AP": (list(ceiling), FAINT)} if ceiling is not None else {})
+    lines: dict[str, tuple[Sequence[float], str]] = {"AP": (ap, SHADES[0]), "AR": (ar, SHADES[2])}
+    if ceiling is not None:
+        lines["ceiling of AP"] = (list(ceiling), FAINT)
     with styled():
-        wide, high = 4.6, 2.9
-        figure = page(_title(at, ap), _subtitle(ev), MARGIN + 0.5 + wide + 1.75, high + 0.9)
-        ax = axes(figure, MARGIN + 0.45, 0.7, wide, high)
-        _frame(ax, at)
-        ends = {name: _draw(ax, at, values, colour, name) for name, (values, colour) in lines.items()}
-        shown = [name for name, end in ends.items() if not math.isnan(end)]
-        for name, y in zip(shown, spread([ends[n] for n in shown], 0.2 / high, 0, 1), strict=True):
-            put(
-                figure,
-                MARGIN + 0.45 + wide + 0.12,
-                0.7 + y * high,
-                f"{name} {number(ends[name])}",
-                size=SMALL,
-                color=lines[name][1],
-                weight="bold",
-                va="center",
-            )
-        if not shown:
-            put(figure, MARGIN + 0.45 + wide / 2, 0.7 + high / 2, "no truth counts", color=FAINT, ha="center", va="center")
+        return _lines(at, lines, _title(at, ap), _subtitle(ev))
+
+
+def _lines(at: Sequence[float], lines: Mapping[str, tuple[Sequence[float], str]], title: str, subtitle: str) -> Figure:
+    """Lines with their names and last values at the side."""
+    wide, high = 4.6, 2.9
+    side = max(text_width(f"{name} 0.000", SMALL, bold=True) for name in lines) + 0.3
+    figure = page(title, subtitle, MARGIN + 0.5 + wide + side, high + 0.9)
+    ax = axes(figure, MARGIN + 0.45, 0.7, wide, high)
+    _frame(ax, at)
+    ends = {name: _draw(ax, at, values, colour, name) for name, (values, colour) in lines.items()}
+    shown = [name for name, end in ends.items() if not math.isnan(end)]
+    for name, y in zip(shown, spread([ends[n] for n in shown], 0.2 / high, 0, 1), strict=True):
+        put(figure, MARGIN + 0.45 + wide + 0.12, 0.7 + y * high, f"{name} {number(ends[name])}", size=SMALL, color=lines[name][1], weight="bold", va="center")
+    if not shown:
+        put(figure, MARGIN + 0.45 + wide / 2, 0.7 + high / 2, "no truth counts", color=FAINT, ha="center", va="center")
     return figure
+
+
+def ap_of_models(evs: Mapping[str, Evaluation]) -> Figure:
+    """AP of several models at each similarity of their protocol."""
+    first = next(iter(evs.values()))
+    at = first.protocol.thresholds
+    lines = {short(name): ([ev[f"AP@{t!r}"] for t in at], SHADES[(0, 4, 2, 5, 1, 3)[i % 6]]) for i, (name, ev) in enumerate(evs.items())}
+    with styled():
+        subtitle = f"{first.truth.name}: {first.counts['counted']:,} truths, protocol {first.protocol.name}"
+        return _lines(at, lines, _lead(at, {name: values for name, (values, _) in lines.items()}), subtitle)
+
+
+def _lead(at: Sequence[float], values: Mapping[str, Sequence[float]]) -> str:
+    """Where the models differ most."""
+    known = [(max(v) - min(v), t) for t, *v in zip(at, *values.values(), strict=True) if not any(map(math.isnan, v))]
+    most, where = max(known, default=(0.0, 0.0))
+    return f"They differ most at similarity {where:.2f}: by {number(most)} of AP" if most > 0 else "They have the same AP at every similarity"
 
 
 def _frame(ax: Axes, at: Sequence[float]) -> None:

@@ -14,7 +14,7 @@ from ..errors.instances import PREDICTION_LABELS, TRUTH_LABELS
 from ..errors.labels import ERRORS, LABELS
 from ..errors.report import ErrorReport
 
-__all__ = ["KINDS", "Case", "pick"]
+__all__ = ["KINDS", "Case", "case_of", "pick"]
 
 KINDS = (*ERRORS, "surplus", *(name for name in PREDICTION_LABELS if name not in ("ignored", "good")), "missed")
 """Kinds by which cases are chosen and filtered: of points, then of whole poses."""
@@ -56,7 +56,7 @@ def pick(report: ErrorReport, n: int) -> list[Case]:
         if len(chosen) >= n:
             break
         chosen.setdefault(key)
-    return [_case(report, *key) for key in chosen]
+    return [case_of(report, *key) for key in chosen]
 
 
 def _in_turn(queues: Sequence[Sequence[tuple[str, int]]]) -> Iterator[tuple[str, int]]:
@@ -100,7 +100,8 @@ def _keys(report: ErrorReport, queue: Queue, n: int) -> list[tuple[str, int]]:
     return [("found", found[m]) if m in found else ("pred", m) for m in first]
 
 
-def _case(report: ErrorReport, what: str, row: int) -> Case:
+def case_of(report: ErrorReport, what: str, row: int) -> Case:
+    """A 'found' pose of `labelled`, a 'pred' of the problem, or a 'truth', by its row."""
     own, poses, problem = report.labelled, report.poses, report.labelled.problem
     blank: dict[str, Any] = {"labels": ("",) * len(problem.columns), "similarity": (0.0,) * len(problem.columns)}
     if what == "truth":

@@ -176,7 +176,9 @@ class Contents:
         """The words of the command that say where the truth is."""
         words, kept = list(self.command), []
         for i, word in enumerate(words[:-1]):
-            if word in ("--truth", "--dataset", "--config", "--split", "--root", "--schema", "--protocol", "--mapping"):
+            if word in ("--truth", "--dataset", "--config", "--split", "--root", "--schema", "--protocol", "--mapping") or (
+                word == "--images" and not words[i + 1].isdigit()
+            ):
                 kept += [word, words[i + 1]]
         return kept
 

@@ -24,7 +24,7 @@ from .cases import Case
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["TILE", "framed", "overlay", "pictures", "unseen"]
+__all__ = ["TILE", "around_truth", "crop_of", "framed", "overlay", "pictures", "unseen"]
 
 Floats = NDArray[np.float64]
 Square = tuple[float, float, float]
@@ -76,6 +76,19 @@ def pictures(report: ErrorReport, cases: Sequence[Case], quiet: bool = True) -> 
             advance(len(places))
     sizes = np.cumsum([len(made.get(i, "")) for i in range(len(cases))])
     return {i: made[i] for i in sorted(made) if sizes[i] <= MOST_BYTES}
+
+
+def around_truth(report: ErrorReport, case: Case) -> Square:
+    """The square around the truth alone: the same for every model's prediction."""
+    truth = _truth_points(report, case)
+    return square_around(truth, 0.4) if len(truth) else framed(report, case)
+
+
+def crop_of(report: ErrorReport, case: Case, square: Square) -> str | None:
+    """The crop of one case as a data address; None where its picture is not at hand."""
+    with suppress(FormatError):
+        return _address(cut_square(open_image(report.ev.truth.images, case.image), square, TILE, BEYOND))
+    return None
 
 
 def _address(picture: Image) -> str:

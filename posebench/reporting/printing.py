@@ -16,9 +16,10 @@ from posedata.pages import Html, document, tag
 
 from .looks import SHEETS, style
 
-__all__ = ["BROWSERS", "browser", "print_page", "sheets"]
+__all__ = ["ABSENT", "BROWSERS", "browser", "print_page", "sheets"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
+ABSENT = ("no Chromium on PATH prints it", "install chromium (or name one in $CHROMIUM), or write .html and print that")
 _SECONDS = 120
 
 
@@ -36,7 +37,7 @@ def print_page(html: str, path: str | Path) -> Path:
     """The page as a PDF, the same bytes for the same page and browser."""
     found = browser()
     if found is None:
-        raise PoseError(str(path), "no Chromium on PATH prints it", "install chromium (or name one in $CHROMIUM), or write .html and print that")
+        raise PoseError(str(path), *ABSENT)
     with tempfile.TemporaryDirectory(prefix="posebench.") as folder:
         page, made = Path(folder) / "report.html", Path(folder) / "report.pdf"
         page.write_text(html, "utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +12,7 @@ from .cases import Case
 from .contents import Contents
 from .slicing import Group
 
-__all__ = ["as_json", "to_dict"]
+__all__ = ["to_dict"]
 
 
 def to_dict(c: Contents) -> dict[str, Any]:
@@ -33,11 +32,6 @@ def to_dict(c: Contents) -> dict[str, Any]:
         "cases": [_case(c, case) for case in c.cases],
         "findings": None if c.findings is None else c.findings.to_dict(most=3),
     })  # fmt: skip
-
-
-def as_json(c: Contents) -> str:
-    """The same as text."""
-    return json.dumps(to_dict(c), ensure_ascii=False, indent=1)
 
 
 def _slices(group: Group) -> dict[str, Any]:

@@ -169,6 +169,13 @@ class Comparison:
             write_bytes(path, text.encode())
         return text
 
+    def report(self, path: str | Path, images: int = 40, *, quiet: bool = True) -> Path:
+        """Which is better, by how much, how sure and why, as .html, .pdf, .md or .json; `images` limits the gallery of poses on which they differ."""
+        from ..reporting.forms import write_report
+        from ..reporting.versus import Versus
+
+        return write_report(Versus(self, images, quiet=quiet), path)
+
     def to_pandas(self) -> pandas.DataFrame:
         """A row for each difference."""
         from ..frames import table_frame
