@@ -26,6 +26,7 @@ bench: $(DEV)  ## time us and our peers in one run
 	$(RUN)/python -m benchmarks.read
 	$(RUN)/python -m benchmarks.evaluate
 	$(RUN)/python -m benchmarks.errors
+	$(RUN)/python -m benchmarks.report
 	$(RUN)/python -m benchmarks.validate
 
 docs: $(DEV)  ## write the generated pages and pictures

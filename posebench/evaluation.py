@@ -264,6 +264,11 @@ class Evaluation:
 
         return as_text(self)
 
+    def _repr_html_(self) -> str:
+        from .reporting.notebook import evaluation_html
+
+        return evaluation_html(self)
+
 
 def evaluate(
     truth: PoseDataset | Source | None,

@@ -326,3 +326,21 @@ def test_plot_writes_one_figure_or_all(files: Path, monkeypatch: pytest.MonkeyPa
 def test_help_of_plot_names_every_plot(files: Path) -> None:
     said = command("plot", "--help", cwd=files).stdout
     assert all(re.search(rf"^\s+{name}\s", said, re.MULTILINE) for name in PLOTS)
+
+
+# -- notebooks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_case_has_its_look_in_a_notebook(case: str) -> None:
+    ev = CASES[case]()
+    for made in (ev._repr_html_(), ev.errors()._repr_html_()):
+        read = Read(made)
+        assert read.tags[0] == ("div", {"class": "posebench"}) and not read.all("script")
+        assert "nan" not in {w.strip().lower() for w in read.words}
+
+
+def test_hostile_names_stay_text_in_a_notebook(tmp_path: Path) -> None:
+    ev = hostile(tmp_path)
+    read = Read(ev._repr_html_() + ev.errors()._repr_html_())
+    assert not read.all("script") and not read.all("img") and SCRIPT in read.text

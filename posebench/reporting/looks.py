@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["SHEETS", "script", "style"]
+__all__ = ["SHEETS", "notebook_style", "script", "style"]
 
 _HERE = Path(__file__).parent
 
@@ -22,8 +22,18 @@ document.querySelectorAll(".sheet").forEach((sheet) => {
 
 
 def style() -> str:
-    return (_HERE / "style.css").read_text("utf-8")
+    """Of a page."""
+    return _read("palette.css") + _read("kinds.css") + _read("style.css")
+
+
+def notebook_style() -> str:
+    """Of a result in a notebook: the same kinds, the ink of whatever theme there is, and nothing outside is touched."""
+    return f"{_read('palette.css').replace(':root', '.posebench')}.posebench {{ {_read('kinds.css')} {_read('notebook.css')} }}"
 
 
 def script() -> str:
-    return (_HERE / "script.js").read_text("utf-8")
+    return _read("script.js")
+
+
+def _read(name: str) -> str:
+    return (_HERE / name).read_text("utf-8")

@@ -12,9 +12,10 @@ from posedata.pages import Html, joined, named, tag
 from ..table import number, percent
 
 if TYPE_CHECKING:
+    from ..errors.report import ErrorReport
     from ..plots import Drawing
 
-__all__ = ["Cell", "bar_of", "code", "dot", "figure", "link", "section", "span_of", "table", "tile"]
+__all__ = ["Cell", "bar_of", "code", "dot", "figure", "label_rows", "link", "section", "span_of", "table", "tile"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,15 @@ def span_of(value: float, low: float, high: float, least: float = 0.0, most: flo
 def tile(name: object, value: object, note: object = None, **attributes: Any) -> Html:
     """A number with its name."""
     return tag("div", tag("dt", name), tag("dd", value), tag("dd", note, class_="note") if note is not None else None, **attributes)
+
+
+def label_rows(report: ErrorReport) -> list[list[object]]:
+    """A row for each label of points: its share, how many, the AP it takes."""
+    total, cost, rows = sum(report.counts.values()), report.cost, list[list[object]]()
+    for kind, count in report.counts.items():
+        share, gain = count / total if total else math.nan, cost.gain(kind) if kind in cost.alone else math.nan
+        rows.append([Cell(bar_of({kind: share} if total else {}, share), share), count, Cell("" if math.isnan(gain) else f"{gain:+.3f}", gain)])
+    return rows
 
 
 def code(text: str) -> Html:

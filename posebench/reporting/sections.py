@@ -17,7 +17,7 @@ from ..statistics.interval import Interval
 from ..table import number, percent
 from .contents import Contents
 from .gallery import gallery
-from .parts import Cell, bar_of, code, dot, figure, lines, link, section, span_of, table, tile
+from .parts import Cell, bar_of, code, dot, figure, label_rows, lines, link, section, span_of, table, tile
 from .slicing import Group
 
 __all__ = ["SECTIONS", "errors", "hero", "short_slices", "truth"]
@@ -103,12 +103,7 @@ def score(c: Contents) -> Html:
 
 def errors(c: Contents) -> Html:
     report, total = c.errors, sum(c.errors.counts.values())
-    cost = report.cost
-    rows = []
-    for kind, count in report.counts.items():
-        gain = cost.gain(kind) if kind in cost.alone else math.nan
-        rows.append([_chip(kind), Cell(bar_of({kind: count / total if total else 0.0}), count / total if total else math.nan), count,
-                     Cell("" if math.isnan(gain) else f"{gain:+.3f}", gain), LABELS[kind]])  # fmt: skip
+    rows = [[_chip(kind), *row, LABELS[kind]] for kind, row in zip(report.counts, label_rows(report), strict=True)]
     return section(
         "errors",
         "What goes wrong",
