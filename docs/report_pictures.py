@@ -26,7 +26,7 @@ def main() -> None:
         with watched(browser, WIDE) as seen:
             seen.page.goto(one.as_uri())
             taken(seen.page, "first.png")
-            seen.page.evaluate("document.querySelector('#gallery').scrollIntoView()")
+            seen.page.evaluate("document.querySelector('#gallery').scrollIntoView({behavior: 'instant'})")
             taken(seen.page, "gallery.jpg")
         with watched(browser, PHONE, color_scheme="dark") as seen:
             seen.page.goto(one.as_uri())
