@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.population import IMAGES, Population, drawn, populated
 from posebench import Evaluation
 from posebench.metrics import read_metric
+from posebench.statistics.compare import compare
 from posebench.statistics.error_rates import rates
 from posebench.statistics.interval import ends, wilson_ends
 from posebench.statistics.intervals import resampled, sampling
@@ -36,6 +37,8 @@ SHARES = ("AR", "PCK@0.2")
 ERRORS = ("jitter", "miss", "wrong")
 LEVEL = 0.95
 RESAMPLES = 1000
+EXCHANGES = 399
+"""Of the models, and paired resamples, in each test: one in twenty of 400 is a whole number."""
 KINDS = {"coverage": "interval", "size": "test"}
 
 
@@ -72,7 +75,14 @@ def covered(population: Population, true: Mapping[str, float], n: int, seed: int
     return {f"{name} {method}": int(low <= true[name] <= high) for name, method, (low, high) in intervals(first, seed)}
 
 
-STUDIES = {"coverage": covered}
+def rejected(population: Population, true: Mapping[str, float], n: int, seed: int) -> dict[str, int]:
+    """Of one dataset, for each metric and test: whether it finds a difference between two runs of one model."""
+    rows = compare(*drawn(population, n, seed), metrics=METRICS, correction="none", resamples=EXCHANGES, seed=seed, level=LEVEL).rows
+    permuted = {f"{row.metric} permutation": int(row.p <= 1 - LEVEL + 1e-9) for row in rows}
+    return permuted | {f"{row.metric} bootstrap": int(not row.low <= 0 <= row.high) for row in rows}
+
+
+STUDIES = {"coverage": covered, "size": rejected}
 
 
 def run(state: Path, sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
@@ -112,20 +122,21 @@ def table(rows: Sequence[Mapping[str, Any]], study: str) -> str:
 
 def report(rows: Sequence[Mapping[str, Any]], sets: int) -> str:
     """Both tables and how they were made."""
-    errors = [100 * math.sqrt(p * (1 - p) / sets) for p in (LEVEL, 0.05)]
-    text = [
+    errors = [100 * math.sqrt(p * (1 - p) / sets) for p in (LEVEL, 1 - LEVEL)]
+    return "\n".join([
         f"`python -m benchmarks.coverage --sets {sets} --write` made this: {sets:,} datasets of each size (seeds 0 to {sets - 1}), drawn from {IMAGES:,}",
-        f"simulated images (seed 0); the size is the number of images with truths. {RESAMPLES:,} resamples each.",
+        "simulated images (seed 0); the size is the number of images with truths.",
         "",
-        f"Percent of the datasets whose {100 * LEVEL:g}% interval holds the number of the whole population, by images with truths.",
+        f"Percent of the datasets whose {100 * LEVEL:g}% interval ({RESAMPLES:,} resamples) holds the number of the whole population.",
         f"Chance alone moves a figure by {errors[0]:.1f} (one standard error):",
         "",
         table(rows, "coverage"),
-    ]
-    if "size" in STUDIES:
-        text += ["", f"Percent of the datasets in which a test at 5% finds a difference where there is none (one standard error {errors[1]:.1f}):"]
-        text += ["", table(rows, "size")]
-    return "\n".join(text)
+        "",
+        f"Percent of the datasets in which a test at {100 * (1 - LEVEL):g}% ({EXCHANGES:,} exchanges or paired resamples) finds a difference between two runs",
+        f"of one model, where there is none (one standard error {errors[1]:.1f}):",
+        "",
+        table(rows, "size"),
+    ])  # fmt: skip
 
 
 def write(text: str) -> None:

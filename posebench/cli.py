@@ -16,6 +16,7 @@ from .cli_browse import add as add_browse
 from .cli_checks import add as add_checks
 from .cli_compare import add as add_comparisons
 from .cli_report import add as add_report
+from .cli_robust import add as add_robust
 from .options import scored
 from .plain import plain
 from .simulate import SHARES
@@ -170,6 +171,7 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
 
 add_checks(app)
 add_report(app)
+add_robust(app)
 add_comparisons(app)
 add_browse(app)
 

@@ -47,10 +47,11 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
     """Score, print, write; exit 1 where a floor is not reached."""
     floors = [_floor(text) for text in options["floors"]]
     _check_suffix(options["out"])
+    how = _how(options)
     names = None if options["metrics"] is None else [n.strip() for n in options["metrics"].split(",") if n.strip()]
     ev = evaluated(predictions, options, names)
     tables = {by: ev.slices(by, names) for by in options["by"]}
-    sure = _intervals(ev, names, options)
+    sure = {by: ev.interval_slices(by or None, names, **how) for by in ("", *tables)} if how else {}
     below = [(name, floor, ev[name]) for name, floor in floors if not ev[name] >= floor]
     values = ev.to_dict()
     text = [as_text(ev, dict(sure[""])[None] if sure else {}), *(slices_text(by, rows, sure.get(by, ())) for by, rows in tables.items())]
@@ -78,14 +79,14 @@ Sure = dict[str, list[tuple[Any, dict[str, "Interval"]]]]
 """Intervals of each slice, by what was sliced by; "" for all."""
 
 
-def _intervals(ev: Evaluation, names: Sequence[str] | None, options: Mapping[str, Any]) -> Sure:
-    """Intervals of all that is printed; nothing where they are not asked for."""
+def _how(options: Mapping[str, Any]) -> dict[str, Any]:
+    """How intervals are to be made; nothing where they are not asked for."""
     how = {name: options[name] for name in ("clusters", "resamples", "seed") if options[name] is not None}
-    if options["interval"] is None:
-        if how:
-            raise PoseError(f"--{next(iter(how))}", "given without --interval", "add --interval .95")
-        return {}
-    return {by: ev.interval_slices(by or None, names, level=options["interval"], **how) for by in ("", *options["by"])}
+    if options["interval"] is not None:
+        return {"level": options["interval"], **how}
+    if how:
+        raise PoseError(f"--{next(iter(how))}", "given without --interval", "add --interval .95")
+    return {}
 
 
 def _add_intervals(values: dict[str, Any], sure: Sure) -> None:

@@ -208,12 +208,18 @@ def test_an_evaluation_stands_beside_its_ceiling() -> None:
     ev = evaluate(ds, simulate(ds).pred)
     made = ceiling(ev, draws=2)
     assert made.model is not None and made.model.ap == ev["AP"]
-    assert "This model has" in str(made) and list(made.to_frame().index)[-1] == "this model"
+    assert "This model has" in str(made) and list(made.to_pandas().index)[-1] == "this model"
     other = ceiling(ev, COCO.replace(thresholds=(0.5, 0.9)), draws=2)
     assert other.model is not None and len(other.model.passing) == 2
 
 
 # -- awkward -------------------------------------------------------------------------------------------
+
+
+def test_a_model_above_its_ceiling_is_told() -> None:
+    ds = crowded(60, 2)
+    perfect = evaluate(ds, simulate(ds, jitter=0.0, miss=0.0, swap=0.0, inversion=0.0).pred)
+    assert "which is more: annotators err less than that noise" in str(ceiling(perfect, grids=(), draws=2))
 
 
 def test_a_set_without_truths_has_no_ceiling() -> None:

@@ -64,6 +64,14 @@ def test_the_same_seed_gives_the_same_bytes(pair: tuple[Evaluation, Evaluation])
     assert first == again != other
 
 
+def test_two_sets_that_are_alike_are_drawn_each_by_itself() -> None:
+    ds = crowded(60, 2)
+    moved = replace(ds, instances=replace(ds.instances, keypoints=ds.instances.keypoints + np.array([4.0, 0.0, 0.0]) * ds.instances.labelled[..., None]))
+    pred = simulate(ds).pred
+    row = gap(evaluate(ds, pred), evaluate(moved, replace(pred, keypoints=pred.keypoints + np.array([4.0, 0.0, 0.0]))), resamples=100)["AR"].gap
+    assert row.value == pytest.approx(0, abs=1e-9) and row.low < -0.01 and row.high > 0.01
+
+
 def test_the_interval_is_as_wide_as_two_sets_vary() -> None:
     """The spread of the gap over fresh sets is the one that resampling one pair tells."""
     rng, gaps, widths = np.random.default_rng(0), [], []
@@ -135,9 +143,10 @@ def test_columns_of_images_are_a_mix() -> None:
     ds = crowded(80, 1, seed=5)
     light = np.array(["day", "night"], object)[np.arange(80) % 2]
     lit = replace(ds, images=replace(ds.images, meta={"light": light}))
-    made = gap(scored(0, 0, 5, lit), scored(0, 0, 6, replace(lit, name="other")), mix="light", resamples=100)
+    part = scored(0, 0, 6, lit.take_images(np.arange(60)))
+    made = gap(scored(0, 0, 5, lit), part, mix="light", resamples=100)
     assert made.standard.by == ("light",) and made.standard.left_out == 0
-    assert any("point for point" in n for n in made.notes)
+    assert any(n.startswith("60 truths stand in both sets, point for point") for n in made.notes)
     with pytest.raises(PoseError, match="no such column"):
         gap(scored(20, 1, 5), scored(20, 1, 6), mix=["weather"])
 
@@ -173,11 +182,18 @@ def test_a_set_of_one_image_and_one_without_truths_give_no_wrong_number(pair: tu
     made = gap(pair[0], ev, metrics=["AP"], resamples=100)
     assert math.isnan(made["AP"].gap.value) and "no gap to speak of" in str(made)
     assert json.loads(json.dumps(made.to_dict()))["rows"][0]["val"] is None
+    assert not gap(ev, replace_images(ev), metrics=["AP"], resamples=100).standard.effective
+
+
+def replace_images(ev: Evaluation) -> Evaluation:
+    """The same under another image id."""
+    other = PoseDataset.from_arrays(schema="coco17", image=[7], keypoints=np.zeros((1, 17, 3)), area=[0.0])
+    return evaluate(other, ev.predictions)
 
 
 def test_the_table_has_every_row(pair: tuple[Evaluation, Evaluation]) -> None:
     made = gap(*pair, resamples=100)
-    frame = made.to_frame()
+    frame = made.to_pandas()
     assert list(frame.index) == [row.name for row in made.rows]
     assert frame.loc["AP", "gap"] == made["AP"].gap.value and frame.loc["jitter", "of"] == "points of found poses"
     assert "100 resamples" in str(made) and "seed 0" in str(made)

@@ -30,26 +30,7 @@ ROOMS = {
     },
     "torch": {"posedata/formats/torch.py"},
     "torchvision": set(),
-    "matplotlib": {
-        f"posebench/plots/{name}.py"
-        for name in (
-            "style",
-            "curves",
-            "shares",
-            "cost",
-            "body",
-            "landing",
-            "labels",
-            "thresholds",
-            "tolerance",
-            "similarity",
-            "reliability",
-            "vector",
-            "differences",
-            "ranks",
-        )
-    }
-    | {"posedata/profiling/plots.py"},
+    "matplotlib": {str(p.relative_to(ROOT)) for p in (ROOT / "posebench" / "plots").glob("*.py")} | {"posedata/profiling/plots.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {f"posedata/formats/fiftyone{name}.py" for name in ("", "_db", "_fields", "_home", "_standing")}

@@ -28,7 +28,7 @@ def models() -> dict[str, Evaluation]:
 
 @pytest.fixture(scope="module")
 def made(models: dict[str, Evaluation]) -> Sensitivity:
-    return sensitivity(models)
+    return sensitivity(*models.values(), names=list(models))
 
 
 def test_the_row_as_it_is_is_the_evaluation(models: dict[str, Evaluation], made: Sensitivity) -> None:
@@ -85,13 +85,13 @@ def test_models_that_exchange_places_are_named(made: Sensitivity) -> None:
 def test_one_model_has_no_order(models: dict[str, Evaluation]) -> None:
     one = sensitivity(models["sharp"])
     assert one.holds and all(math.isnan(row.tau) for row in one.rows) and "tau" not in str(one)
-    assert list(one.to_frame().columns) == ["kind", *one.models, f"change of {one.models[0]}", "says"]
+    assert list(one.to_pandas().columns) == ["kind", *one.models, f"change of {one.models[0]}", "says"]
 
 
 def test_a_model_beside_itself_holds_its_order(models: dict[str, Evaluation]) -> None:
-    twins = sensitivity([models["sharp"], models["worse"]])
-    assert twins.models == ("model 1", "model 2") or len(set(twins.models)) == 2
-    same = sensitivity({"a": models["sharp"], "b": models["sharp"]})
+    twins = sensitivity(models["sharp"], models["worse"])
+    assert len(set(twins.models)) == 2
+    same = sensitivity(models["sharp"], models["sharp"], names=["a", "b"])
     assert same.holds and all(math.isnan(row.tau) for row in same.rows)
 
 
@@ -99,12 +99,10 @@ def test_truth_boxes_are_a_row(models: dict[str, Evaluation]) -> None:
     better = simulate(models["sharp"].truth, jitter=0.0, miss=0.0, swap=0.0, inversion=0.0).pred
     row = sensitivity(models["sharp"], truth_boxes=better, kinds=["boxes", "area"])["truth boxes"]
     assert row.values[0] == evaluate(models["sharp"].truth, better)["AP"] > models["sharp"]["AP"]
-    both = sensitivity(models, truth_boxes={"worse": better}, kinds="boxes")["truth boxes"]
+    both = sensitivity(*models.values(), truth_boxes=[None, None, better], kinds="boxes")["truth boxes"]
     assert [math.isnan(v) for v in both.values] == [True, True, False]
-    with pytest.raises(PoseError, match="3 models"):
-        sensitivity(models, truth_boxes=better)
-    with pytest.raises(PoseError, match="no model 'wors'"):
-        sensitivity(models, truth_boxes={"wors": better})
+    with pytest.raises(PoseError, match="1 sets of predictions, 3 models"):
+        sensitivity(*models.values(), truth_boxes=better)
 
 
 def test_what_a_truth_does_not_have_is_a_note(made: Sensitivity) -> None:
@@ -137,9 +135,9 @@ def test_categories_with_sigmas_of_their_own_are_scaled_each() -> None:
 
 
 def test_ranges_are_metrics_too(models: dict[str, Evaluation]) -> None:
-    row = sensitivity(models["sharp"], "AR[medium]", kinds=["sigmas", "thresholds"])
+    row = sensitivity(models["sharp"], metric="AR[medium]", kinds=["sigmas", "thresholds"])
     assert row.metric == "AR[medium]" and row.base.values == (models["sharp"]["AR[medium]"],)
-    at = sensitivity(models["sharp"], "AP@.75", kinds=["thresholds"])
+    at = sensitivity(models["sharp"], metric="AP@.75", kinds=["thresholds"])
     assert any("thresholds .50 left out: protocol" in n for n in at.notes)
 
 
@@ -149,24 +147,26 @@ def test_ranges_are_metrics_too(models: dict[str, Evaluation]) -> None:
 )
 def test_bad_options_are_one_line(models: dict[str, Evaluation], metric: str, kinds: list[str] | None, words: str) -> None:
     with pytest.raises(PoseError, match=words):
-        sensitivity(models["sharp"], metric, kinds=kinds)
+        sensitivity(models["sharp"], metric=metric, kinds=kinds)
 
 
 def test_models_of_other_images_or_rules_are_refused(models: dict[str, Evaluation]) -> None:
     ds = crowded(90, 3, seed=4)
     other = evaluate(ds, simulate(ds).pred)
-    with pytest.raises(PoseError, match="'a' and 'b': 150 truths on 50 images, and 90 on 30"):
-        sensitivity({"a": models["sharp"], "b": other})
+    with pytest.raises(PoseError, match="a and b: images: 50 against 30"):
+        sensitivity(models["sharp"], other, names=["a", "b"])
     with pytest.raises(PoseError, match="under one protocol"):
-        sensitivity([models["sharp"], evaluate(models["rough"].truth, models["rough"].predictions, COCO.replace(max_preds=3))])
-    for nothing in ({}, [], 3, "preds.json"):
-        with pytest.raises(PoseError, match="one evaluation, several"):
-            sensitivity(nothing)  # type: ignore[arg-type]
+        sensitivity(models["sharp"], evaluate(models["rough"].truth, models["rough"].predictions, COCO.replace(max_preds=3)))
+    with pytest.raises(PoseError, match="2 different names"):
+        sensitivity(models["sharp"], models["rough"], names=["a", "a"])
+    for nothing in ((), (3,), ("preds.json",), ([models["sharp"]],)):
+        with pytest.raises(PoseError, match="one evaluation or several"):
+            sensitivity(*nothing)  # type: ignore[arg-type]
 
 
 def test_the_values_are_plain(made: Sensitivity) -> None:
     values = json.loads(json.dumps(made.to_dict()))
-    assert values["holds"] is False and len(values["rows"]) == len(made) == len(made.to_frame())
+    assert values["holds"] is False and len(values["rows"]) == len(made) == len(made.to_pandas())
     assert {row["kind"] for row in values["rows"]} <= {"as it is", *KINDS}
 
 

@@ -9,6 +9,7 @@ from .curves import precision_recall
 from .differences import differences
 from .labels import label_drawings
 from .landing import confusion
+from .limits import ceiling_by_threshold, sensitivity_ranges
 from .ranks import rank_distribution
 from .reliability import calibration_bars
 from .shares import error_shares
@@ -25,6 +26,7 @@ __all__ = [
     "ap_by_threshold",
     "ap_of_models",
     "calibration_bars",
+    "ceiling_by_threshold",
     "confusion",
     "cost_waterfall",
     "differences",
@@ -35,6 +37,7 @@ __all__ = [
     "rank_distribution",
     "save",
     "similarity_strips",
+    "sensitivity_ranges",
     "skeleton",
     "tolerance_circles",
 ]

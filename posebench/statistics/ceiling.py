@@ -70,7 +70,7 @@ class Ceiling:
 
         return sentences(self)
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_pandas(self) -> pandas.DataFrame:
         """A row for each cause: AP, its Monte Carlo error, AP without knowing the order, each metric, and the share passing each threshold."""
         from ..frames import records_frame
 
@@ -122,6 +122,7 @@ def ceiling(
     metrics: Iterable[str] = (),
     draws: int = 20,
     seed: int = 0,
+    quiet: bool = False,
     schema: Schema | str | Path | None = None,
     root: str | Path | None = None,
 ) -> Ceiling:
@@ -150,7 +151,7 @@ def ceiling(
     sort = second or noise_of(noise, scene)  # type: ignore[arg-type]
     run = Run(scene, rules, names, draws, seed)
     causes, notes = causes_of(run, sort, chosen)
-    with bar("ceiling", sum(c.evaluations for c in causes) if len(scene.rows) * draws > _MANY else 0) as advance:
+    with bar("ceiling", sum(c.evaluations for c in causes) if len(scene.rows) * draws > _MANY else 0, quiet) as advance:
         limits = tuple(run.limit(cause, advance) for cause in causes)
     return Ceiling(
         name=truth.name,

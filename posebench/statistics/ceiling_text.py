@@ -13,7 +13,7 @@ from .limits import CONFUSED, Limit
 if TYPE_CHECKING:
     from .ceiling import Ceiling
 
-__all__ = ["answer", "as_text", "sentences", "strict"]
+__all__ = ["answer", "as_text", "noisy", "sentences", "strict", "whose"]
 
 
 def as_text(made: Ceiling) -> str:
@@ -63,24 +63,26 @@ def share(value: float) -> str:
 def answer(made: Ceiling) -> str:
     """Why little or nothing passes the strict threshold, in one line."""
     at = strict(made)
-    own = _noisy(made)
+    own = noisy(made)
     if not made.truths or own is None:
         return f"Nothing is said of OKS {at:.2f}: " + ("no truth counts." if not made.truths else "without noise or a grid every perfect pose passes.")
     confused = next(limit for limit in made.limits if limit.cause == f"{own.cause}, {CONFUSED}")
-    said = f"OKS {at:.2f}: of perfect poses with the noise of {_whose(own)}, {share(own.passes(at))} pass; with k taken for sigma {share(confused.passes(at))}"
+    said = f"OKS {at:.2f}: of perfect poses with the noise of {whose(own)}, {share(own.passes(at))} pass; with k taken for sigma {share(confused.passes(at))}"
     model = "" if made.model is None else f" This model: {share(made.model.passes(at))}."
     much = confused.passes(at) < own.passes(at) / 2
     advice = "Where nothing passes, look there first: the exponent is d² / 2 s² (2 sigma)²." if much else "The convention matters little there."
     return f"{said}. {advice}{model}"
 
 
-def _whose(limit: Limit) -> str:
+def whose(limit: Limit) -> str:
+    """Whose errors a row has."""
     return {"annotators": "annotators", "second annotator": "a second annotator"}.get(limit.cause, f"the {limit.cause}")
 
 
-def _noisy(made: Ceiling) -> Limit | None:
-    """The row of annotators' errors, else that of the first grid."""
-    return next((limit for limit in made.limits if f"{limit.cause}, {CONFUSED}" in {other.cause for other in made.limits}), None)
+def noisy(made: Ceiling) -> Limit | None:
+    """The row of annotators' errors, else that of the worst grid: those that are scored with k taken for sigma too."""
+    names = {limit.cause for limit in made.limits}
+    return min((limit for limit in made.limits if f"{limit.cause}, {CONFUSED}" in names), key=lambda limit: limit.ap, default=None)
 
 
 def sentences(made: Ceiling) -> tuple[str, ...]:
@@ -102,7 +104,9 @@ def _annotators(made: Ceiling, rows: dict[str, Limit]) -> str:
         reach = f"The noise of annotators alone limits AP to {number(own.ap)}, or {number(own.blind)} where scores do not know which poses err."
     if made.model is None:
         return reach
-    return f"{reach} This model has {number(made.model.ap)}: {'nothing' if made.model.ap >= own.ap else number(own.ap - made.model.ap)} is left below that ceiling."
+    if made.model.ap > own.ap:
+        return f"{reach} This model has {number(made.model.ap)}, which is more: annotators err less than that noise, or the model has seen this truth."
+    return f"{reach} This model has {number(made.model.ap)}: {number(own.ap - made.model.ap)} is left below that ceiling."
 
 
 def _grids(rows: dict[str, Limit]) -> str:

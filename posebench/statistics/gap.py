@@ -23,7 +23,9 @@ from ..selection import EVERYTHING, Selection
 from .kinds import Rates, rates_of
 from .mix import Standard, standardised
 from .replicates import replicates
-from .resampling import Clusters, clusters, draws
+from .resampling import Clusters, draws
+from .resampling import clusters as clustered
+from .same import difference
 
 if TYPE_CHECKING:
     import pandas
@@ -98,7 +100,7 @@ class Gap:
 
         return sentences(self)
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_pandas(self) -> pandas.DataFrame:
         """A row for each metric and kind of error: both values, their gap, and the gap at the same mix, with intervals."""
         from ..frames import records_frame
 
@@ -142,23 +144,25 @@ def gap(
     *,
     metrics: Iterable[str] | None = None,
     mix: str | Sequence[str] = MIX,
-    by: str = "image",
+    clusters: str = "image",
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
+    quiet: bool = False,
 ) -> Gap:
     """What lies between two sets that share no image: every metric and every kind of error, first less second.
 
     Each set is drawn again by itself. `mix` names what the first set is then given in the second's shares: "size" (of an
-    image's median truth), "crowding" (truths that count on it), or columns of the images. `by` names images that go together.
+    image's median truth), "crowding" (truths that count on it), or columns of the images. `clusters` is a column of the
+    images that belong together.
     """
     _check(train, val, level, resamples, seed)
     names = [canonical(read_metric(m)) for m in (val.names if metrics is None else [metrics] if isinstance(metrics, str) else metrics)]
     names, notes = _known(train, val, list(dict.fromkeys(names)))
     standard = standardised(train.workings, val.workings, [mix] if isinstance(mix, str) else list(mix))
     seeds = [int(s) for s in np.random.SeedSequence(seed).generate_state(2)]
-    drawn = [clusters(ev.workings, by) for ev in (train, val)]
-    with bar("gap", 4 * resamples if len(train.predictions) + len(val.predictions) > _MANY else 0) as advance:
+    drawn = [clustered(ev.workings, clusters) for ev in (train, val)]
+    with bar("gap", 4 * resamples if len(train.predictions) + len(val.predictions) > _MANY else 0, quiet) as advance:
         sides = [
             _Side(ev, names, rates_of(ev.errors()), weights, partial(draws, c, resamples, s), advance)
             for ev, weights, c, s in zip((train, val), (standard.first, standard.second), drawn, seeds, strict=True)
@@ -175,7 +179,7 @@ def gap(
         seed=seed,
         clusters=(str(drawn[0]), str(drawn[1])),
         standard=standard,
-        notes=tuple([*notes, *_few(drawn), *_shared(train, val)]),
+        notes=tuple([*notes, *_few(drawn), *_shared(train, val), *_models(train, val)]),
     )
 
 
@@ -239,7 +243,7 @@ def _check(train: Any, val: Any, level: float, resamples: int, seed: int) -> Non
         raise PoseError("gap", f"scored under {train.protocol.name!r} and {val.protocol.name!r}", "evaluate both under one protocol")
     if not train.truth.schema.same_points(val.truth.schema):
         raise PoseError("gap", f"schemas {train.truth.schema.name!r} and {val.truth.schema.name!r}", "bring both truths to one: truth.as_schema(...)")
-    if train.truth is val.truth:
+    if not difference(train, val):
         raise PoseError("gap", f"both are scored on {train.truth.name!r}", "two models on one set are compared with posebench.compare")
     if not isinstance(level, float) or not 0 < level < 1:
         raise PoseError("gap: level", brief(repr(level)), "a share between 0 and 1, such as .95")
@@ -274,6 +278,12 @@ def _marks(truth: PoseDataset) -> Floats:
     """A number for each labelled truth: equal for equal points, and for hardly any others."""
     points = truth.instances.keypoints[truth.instances.labelled.any(1)].reshape(-1, 3 * len(truth.schema))
     return np.asarray((points * np.random.default_rng(0).random(points.shape[1])).sum(1))
+
+
+def _models(train: Evaluation, val: Evaluation) -> list[str]:
+    """A word where the headers name two models."""
+    a, b = (ev.predictions.header.get("model") for ev in (train, val))
+    return [f"the headers name two models, {a!r} and {b!r}: their gap is also that of the models"] if a and b and a != b else []
 
 
 _FEW = 50

@@ -67,8 +67,9 @@ def standardised(first: Workings, second: Workings, by: Sequence[str]) -> Standa
     code, other = _coded(*(_labels(w, by) for w in (first, second)))
     kinds = max(code.max(initial=-1), other.max(initial=-1)) + 1
     mine, theirs = _truths(first, code, kinds), _truths(second, other, kinds)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = np.where((mine > 0) & (theirs > 0), (theirs / theirs[:, 1].sum()) / (mine / mine[:, 1].sum()), 0.0)
+    both = (mine > 0) & (theirs > 0) & (mine[:, 1].sum() > 0) & (theirs[:, 1].sum() > 0)  # without truths there is no mix
+    weight = np.zeros(mine.shape)
+    weight[both] = (theirs / max(theirs[:, 1].sum(), 1))[both] / (mine / max(mine[:, 1].sum(), 1))[both]
     # kinds with truths are balanced by truths, kinds without by images
     chosen = np.where((mine[:, 1] > 0) | (theirs[:, 1] > 0), weight[:, 1], weight[:, 0])
     shared = chosen > 0

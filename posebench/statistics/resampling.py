@@ -53,8 +53,9 @@ def clusters(workings: Workings, by: str = "image") -> Clusters:
     column = image_column(workings, by)
     if column is None:
         own = "it belongs to truths, and images are drawn whole" if by in workings.aligned.truth.instances.meta else "no image has it"
-        known = ["image", *workings.aligned.truth.images.meta]
-        raise PoseError(f"clusters={brief(repr(by))}", own, f"a column of the images{did_you_mean(str(by), known)}")
+        images = workings.aligned.truth.images
+        known = {"image", *images.meta, *(key for layout in images.rest.layouts for key in layout)}
+        raise PoseError(f"clusters={brief(repr(by))}", own, f"a column of the images; {did_you_mean(str(by), known)}")
     return _coded(column, by)
 
 

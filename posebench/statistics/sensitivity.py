@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from posedata.errors import DataError, PoseError, brief, did_you_mean
 from posedata.predictions import Predictions
 from posedata.progress import bar
@@ -21,6 +19,7 @@ from ..protocol import Protocol
 from ..workings import Workings
 from .changes import BOXES, KINDS, SHARES_PAIRS, Change, Impossible, changes_of
 from .order import flips, kendall
+from .same import model_names, require_same
 
 if TYPE_CHECKING:
     import pandas
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Row", "Sensitivity", "sensitivity"]
 
 AS_IS = "as it is"
+Boxed = Predictions | Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Sensitivity:
 
         return sentences(self)
 
-    def to_frame(self) -> pandas.DataFrame:
+    def to_pandas(self) -> pandas.DataFrame:
         """A row for each change: a column per model, its difference from the rules as they are, tau, and who exchanged places."""
         from ..frames import records_frame
 
@@ -123,16 +123,18 @@ class Sensitivity:
 
 
 def sensitivity(
-    evs: Evaluation | Sequence[Evaluation] | Mapping[str, Evaluation],
+    *evs: Evaluation,
     metric: str = "AP",
-    *,
     kinds: Iterable[str] | None = None,
-    truth_boxes: Predictions | Evaluation | Mapping[str, Predictions | Evaluation] | None = None,
+    names: Sequence[str] | None = None,
+    truth_boxes: Boxed | Sequence[Boxed | None] | None = None,
+    quiet: bool = False,
 ) -> Sensitivity:
     """AP, or another number of similarities, of one or several models under every rule that others might have followed.
 
     `kinds` are some of KINDS; all of them unless given. `truth_boxes` are predictions of the same model made from truth boxes,
-    by name where there are several models. Several models are of one truth and one protocol.
+    one set for each model, None for those without. Several models are of one truth and one protocol; `names` are what they
+    are called.
 
     >>> import posedata, posebench
     >>> truth = posedata.PoseDataset.from_arrays(schema="foot6", image=[1], keypoints=[[[5, 5, 2]] * 6], area=[900.0])
@@ -140,7 +142,7 @@ def sensitivity(
     >>> sensitivity(posebench.evaluate(truth, found), kinds=["sigmas"])["sigmas x 0.5"].values
     (0.8,)
     """
-    models = _named(evs)
+    models = _named(evs, names)
     chosen = _kinds(kinds)
     name = _of_similarity(metric)
     first = next(iter(models.values()))
@@ -150,7 +152,7 @@ def sensitivity(
     tried = changes_of(first.truth, first.protocol, chosen)
     notes = [f"{c.name} left out: {c.why}" for c in tried if isinstance(c, Impossible)]
     many = sum(len(ev.predictions) for ev in models.values()) > _MANY
-    with bar("sensitivity", len(tried) * len(models) if many else 0) as advance:
+    with bar("sensitivity", len(tried) * len(models) if many else 0, quiet) as advance:
         for change in tried:
             if isinstance(change, Change):
                 rows += _tried(change, name, models, base, notes, advance)
@@ -200,40 +202,15 @@ def _row(kind: str, change: str, says: str, models: Mapping[str, Any], base: Seq
 # -- what may be asked for ---------------------------------------------------------------------------
 
 
-def _named(evs: Any) -> dict[str, Evaluation]:
-    """The models by name: as given, by their headers where these tell them apart, else by number."""
-    if isinstance(evs, Mapping):
-        models = {str(name): ev for name, ev in evs.items()}
-    else:
-        given = [evs] if isinstance(evs, Evaluation) else list(evs) if isinstance(evs, Iterable) and not isinstance(evs, str) else [None]
-        said = [str(ev.predictions.header.get("model") or "") if isinstance(ev, Evaluation) else "" for ev in given]
-        alike = len(set(said)) < len(said) or not all(said)
-        models = {f"model {i}" if alike else name: ev for i, (name, ev) in enumerate(zip(said, given, strict=True), 1)}
-        models = {"this model" if len(models) == 1 and alike else name: ev for name, ev in models.items()}
-    if not models or not all(isinstance(ev, Evaluation) for ev in models.values()):
-        raise PoseError("sensitivity", brief(repr(evs)), "one evaluation, several, or a dictionary of them by name: evaluate(truth, predictions)")
-    (first, one), *others = models.items()
-    for name, ev in others:
-        _require_alike(first, one, name, ev)
-    return models
-
-
-def _require_alike(first: str, one: Evaluation, name: str, ev: Evaluation) -> None:
-    where = f"sensitivity: {first!r} and {name!r}"
-    if one.protocol.fingerprint != ev.protocol.fingerprint:
-        raise PoseError(where, f"scored under {one.protocol.name!r} and {ev.protocol.name!r}", "evaluate both under one protocol")
-    if not _one_truth(one, ev):
-        seen = f"{len(one.truth):,} truths on {len(one.truth.images):,} images, and {len(ev.truth):,} on {len(ev.truth.images):,}, not the same"
-        raise PoseError(where, seen, "evaluate both on the same images")
-
-
-def _one_truth(one: Evaluation, ev: Evaluation) -> bool:
-    a, b = one.truth, ev.truth
-    return a is b or (
-        np.array_equal(a.images.id, b.images.id)
-        and np.array_equal(a.instances.id, b.instances.id)
-        and np.array_equal(a.instances.keypoints, b.instances.keypoints, equal_nan=True)
-    )
+def _named(evs: Sequence[Any], names: Sequence[str] | None) -> dict[str, Evaluation]:
+    """The models by name, all of one truth and one protocol."""
+    odd = next((ev for ev in evs if not isinstance(ev, Evaluation)), None)
+    if odd is not None or not evs:
+        raise PoseError("sensitivity", "no evaluation" if odd is None else brief(repr(odd)), "one evaluation or several: evaluate(truth, predictions)")
+    alone = names is None and len(evs) == 1 and not evs[0].predictions.header.get("model")
+    called = ("this model",) if alone else model_names(evs, names)
+    require_same(evs, called)
+    return dict(zip(called, evs, strict=True))
 
 
 def _kinds(kinds: Iterable[str] | None) -> list[str]:
@@ -256,14 +233,10 @@ def _boxed(models: Mapping[str, Evaluation], given: Any) -> dict[str, Evaluation
     """The models' predictions from truth boxes, scored by the same rules."""
     if given is None:
         return {}
-    if not isinstance(given, Mapping):
-        if len(models) > 1:
-            raise PoseError("sensitivity: truth_boxes", f"one set of predictions, {len(models)} models", "name each one's: {'name': predictions}")
-        given = dict.fromkeys(models, given)
-    unknown = [n for n in given if n not in models]
-    if unknown:
-        raise PoseError("sensitivity: truth_boxes", f"no model {brief(repr(unknown[0]))}", did_you_mean(str(unknown[0]), models))
-    return {name: _rescored(models[name], made) for name, made in given.items()}
+    each = [given] if isinstance(given, Predictions | Evaluation) else list(given)
+    if len(each) != len(models):
+        raise PoseError("sensitivity: truth_boxes", f"{len(each)} sets of predictions, {len(models)} models", "one set for each model, None for those without")
+    return {name: _rescored(models[name], made) for name, made in zip(models, each, strict=True) if made is not None}
 
 
 def _rescored(ev: Evaluation, made: Any) -> Evaluation:
