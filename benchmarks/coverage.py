@@ -1,10 +1,10 @@
 """How often an interval holds the truth, and how often a test finds a difference where there is none.
 
-    python -m benchmarks.coverage [--sets 500] [--sizes 25 50 100 200 500] [--state FILE] [--write]
+    python -m benchmarks.coverage [--studies coverage size] [--sets 500] [--sizes 25 50 100 200 500] [--state FILE] [--write]
 
 Many small datasets are drawn from a large simulated population whose numbers are known, and from each all intervals and tests are
-made. A line of --state is one dataset, so a run that was stopped goes on where it was. With --write the tables go to
-docs/statistics.md.
+made. A line of --state is one dataset, so a run that was stopped goes on where it was, and other sizes may follow; the tables
+hold all of it. With --write they go to docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.population import IMAGES, Population, drawn, populated
+from benchmarks.population import Population, drawn, populated
 from posebench import Evaluation
 from posebench.metrics import read_metric
 from posebench.statistics.compare import compare
@@ -85,55 +85,52 @@ def rejected(population: Population, true: Mapping[str, float], n: int, seed: in
 STUDIES = {"coverage": covered, "size": rejected}
 
 
-def run(state: Path, sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
-    """All datasets; those of an earlier run are read, not drawn again."""
-    read = map(json.loads, state.read_text().splitlines()) if state.exists() else ()
-    done = {(row["study"], row["n"], row["seed"]): row for row in read}
-    wanted_rows = [(study, n, seed) for seed in range(sets) for n in sizes for study in STUDIES]
-    todo = [key for key in wanted_rows if key not in done]
+def run(state: Path, studies: Sequence[str], sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
+    """All datasets of the state; those that lack are drawn first."""
+    done = list(map(json.loads, state.read_text().splitlines())) if state.exists() else []
+    known = {(row["study"], row["n"], row["seed"]) for row in done}
+    todo = [key for seed in range(sets) for n in sizes for key in ((study, n, seed) for study in studies) if key not in known]
+    if not todo:
+        return done
     population = populated()
     true = wanted(population)
     start = time.monotonic()
     with state.open("a") as out:
         for i, (study, n, seed) in enumerate(todo):
-            found = STUDIES[study](population, true, n, seed)
-            done[study, n, seed] = {"study": study, "n": n, "seed": seed, "found": found}
-            out.write(json.dumps(done[study, n, seed]) + "\n")
-            if (i + 1) % 100 == 0:
+            done.append({"study": study, "n": n, "seed": seed, "found": STUDIES[study](population, true, n, seed)})
+            out.write(json.dumps(done[-1]) + "\n")
+            if (i + 1) % 50 == 0:
                 out.flush()
                 print(f"{i + 1:,} of {len(todo):,} datasets, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    return [done[key] for key in wanted_rows]
+    return done
 
 
 def table(rows: Sequence[Mapping[str, Any]], study: str) -> str:
-    """Percent of the datasets, a column for each size."""
-    mine = [row for row in rows if row["study"] == study]
-    sizes = sorted({row["n"] for row in mine})
+    """Percent of the datasets, a column for each size; then how many datasets that were, and what chance alone moves a figure by."""
     found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for row in mine:
-        for name, value in row["found"].items():
-            found[name][row["n"]].append(value)
-    lines = [f"| metric | {KINDS[study]} | {' | '.join(map(str, sizes))} |", "|---" * (len(sizes) + 2) + "|"]
+    for row in rows:
+        if row["study"] == study:
+            for name, value in row["found"].items():
+                found[name][row["n"]].append(value)
+    sizes = sorted({n for by_size in found.values() for n in by_size})
+    sets = [len(next(iter(found.values()))[n]) for n in sizes]
+    chance = [100 * math.sqrt(LEVEL * (1 - LEVEL) / n) for n in sets]
+    lines = [f"| metric | {KINDS[study]} | {' | '.join(f'{n} images' for n in sizes)} |", "|---" * (len(sizes) + 2) + "|"]
     for name, by_size in found.items():
         metric, _, method = name.partition(" ")
         lines.append(f"| {metric} | {method} | {' | '.join(f'{100 * np.mean(by_size[n]):.1f}' for n in sizes)} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"| datasets | | {' | '.join(map(str, sets))} |", f"| one standard error | | {' | '.join(f'{c:.1f}' for c in chance)} |"])
 
 
-def report(rows: Sequence[Mapping[str, Any]], sets: int) -> str:
-    """Both tables and how they were made."""
-    errors = [100 * math.sqrt(p * (1 - p) / sets) for p in (LEVEL, 1 - LEVEL)]
+def report(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Both tables, and what stands in them."""
     return "\n".join([
-        f"`python -m benchmarks.coverage --sets {sets} --write` made this: {sets:,} datasets of each size (seeds 0 to {sets - 1}), drawn from {IMAGES:,}",
-        "simulated images (seed 0); the size is the number of images with truths.",
-        "",
-        f"Percent of the datasets whose {100 * LEVEL:g}% interval ({RESAMPLES:,} resamples) holds the number of the whole population.",
-        f"Chance alone moves a figure by {errors[0]:.1f} (one standard error):",
+        f"Percent of the datasets whose {100 * LEVEL:g}% interval ({RESAMPLES:,} resamples) holds the number of the whole population, by images with truths:",
         "",
         table(rows, "coverage"),
         "",
-        f"Percent of the datasets in which a test at {100 * (1 - LEVEL):g}% ({EXCHANGES:,} exchanges or paired resamples) finds a difference between two runs",
-        f"of one model, where there is none (one standard error {errors[1]:.1f}):",
+        f"Percent of the datasets in which a test at {100 * (1 - LEVEL):g}% ({EXCHANGES} exchanges or paired resamples) finds a difference between two runs of",
+        "one model, where there is none:",
         "",
         table(rows, "size"),
     ])  # fmt: skip
@@ -147,12 +144,13 @@ def write(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--sizes", type=int, nargs="+", default=[25, 50, 100, 200, 500])
     parser.add_argument("--state", type=Path, default=Path("coverage.jsonl"))
     parser.add_argument("--write", action="store_true", help="put the tables into docs/statistics.md")
     options = parser.parse_args()
-    text = report(run(options.state, options.sizes, options.sets), options.sets)
+    text = report(run(options.state, options.studies, options.sizes, options.sets))
     print(text)
     if options.write:
         write(text)

@@ -22,6 +22,8 @@ from posebench.protocols import PROTOCOLS
 from posebench.slices import SLICES
 from posebench.statistics.changes import KINDS as CHANGES
 from posebench.statistics.grids import DECODES
+from posebench.statistics.interval import FEW
+from posebench.statistics.interval import METHODS as INTERVAL_METHODS
 from posebench.statistics.passing import tail
 from posebench.submission import CHECKS
 from posebench.suspicions import SUSPICIONS
@@ -91,6 +93,10 @@ def pages() -> dict[str, dict[str, str]]:
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
         "profile.md": {"columns": table(MEANINGS)},
+        "statistics.md": {
+            "methods": table(dict(INTERVAL_METHODS)),
+            "few": "\n".join(["| method | images with truths |", "|---|---|", *(f"| `{name}` | {few} |" for name, few in FEW.items())]),
+        },
         "labels.md": {"kinds": table(dict(LABEL_ERRORS))},
         "robustness.md": {"kinds": table({name: text for name, (text, _) in CHANGES.items()}), "law": law_rows(), "decodes": table(dict(DECODES))},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
@@ -334,7 +340,7 @@ def comparisons() -> None:
     shares = {"hrnet": (0.1, 0.08), "vit": (0.08, 0.06), "simple": (0.16, 0.08), "vit again": (0.08, 0.06)}
     found = {name: simulate(truth, miss=miss, swap=swap, seed=seed).pred for seed, (name, (miss, swap)) in enumerate(shares.items(), 1)}
     a, b = (evaluate(truth, found[name]) for name in ("hrnet", "vit"))
-    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "AP@0.75", "AR", "AP[large]", "PCK@0.1"])), DOCS / "img" / "compare.png")
+    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "PCK@0.1"], by="instances")), DOCS / "img" / "compare.png")
     plots.save(plots.rank_distribution(rank(found, truth)), DOCS / "img" / "ranks.png")
 
 

@@ -157,6 +157,7 @@ def test_images_of_one_cluster_change_places_together() -> None:
 def test_a_p_value_counts_itself_and_no_rounding() -> None:
     assert p_value(0.3, np.array([0.3 - 1e-15, -0.4, 0.1])) == 3 / 4
     assert p_value(0.0, np.zeros(9)) == 1
+    assert p_value(0.3, np.array([np.nan, 0.1, 0.1])) == 2 / 4, "no number is no witness for a difference"
     assert np.isnan(p_value(np.nan, np.zeros(9)))
 
 
@@ -192,6 +193,11 @@ def test_models_on_other_images_truths_or_rules_are_refused_by_name() -> None:
     assert said.startswith("ours and theirs: protocols ") and "max_preds 20 against 5; truth_area recorded against box" in said
 
 
+def test_what_is_no_evaluation_is_refused() -> None:
+    a, _ = models(8, 3.0, 4.0)
+    assert "compare: dict where an evaluation is needed; posebench.evaluate(truth, predictions) makes one" in refused(a, a.to_dict(), names=("a", "b"))  # type: ignore[arg-type]
+
+
 def test_unknown_boxes_on_both_sides_are_alike() -> None:
     truth = people(20)
     open_box = moved(truth, bbox=np.where(np.arange(len(truth))[:, None] < 3, np.nan, truth.instances.bbox))
@@ -211,6 +217,7 @@ def test_unknown_boxes_on_both_sides_are_alike() -> None:
         ({"clusters": "video"}, "clusters='video': no image has it"),
         ({"resamples": 3}, "too few to tell anything"),
         ({"level": 95}, "level=95: no share"),
+        ({"seed": -1}, "seed=-1: no seed"),
         ({"names": ["a", "a"]}, "2 different names, one for each evaluation"),
     ],
 )

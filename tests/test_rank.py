@@ -83,6 +83,8 @@ def test_who_is_first_shares_the_place() -> None:
     assert [(row.name, row.rank, row.first) for row in s.rows] == [("x", 1, 0.625), ("y", 1, 0.375), ("z", 0, 0.0)]
     assert (s["x"].rank_low, s["x"].rank_high) == (1, 2)
     assert "1=" in repr(s) and s["z"].groups == ""
+    some = stand("EPE", ("x", "y"), np.array([3.0, 2.0]), np.array([[3.0, 2.0], [np.nan, 2.0], [3.5, 2.5]]), np.ones((2, 2)), how="", higher=False)
+    assert (some["x"].low, some["x"].high) == pytest.approx((3.0125, 3.4875)), "resamples without a number are left out for both"
     lower = stand("EPE", ("x", "y"), np.array([3.0, 2.0]), np.array([[3.0, 2.0]] * 4), np.ones((2, 2)), how="", higher=False)
     assert [row.name for row in lower.rows] == ["y", "x"]
 

@@ -23,7 +23,7 @@ from .replicates import replicates
 from .resampling import Clusters, draws
 from .resampling import clusters as clustered
 from .same import difference
-from .standings import Standings, adjusted, stand
+from .standings import Standings, adjusted, complete, stand
 
 __all__ = ["rank", "submissions_in"]
 
@@ -75,7 +75,7 @@ def rank(
     A submission that cannot be scored, or was scored on other images, is named in `refused` and does not stop the others.
     `reading` goes to `evaluate`: schema, mapping, unknown, root.
     """
-    require_counts(resamples, level)
+    require_counts(resamples, level, seed)
     s = read_metric(metric)
     given = submissions if isinstance(submissions, Mapping) else submissions_in(submissions)
     if not given:
@@ -85,15 +85,14 @@ def rank(
     if not scored:
         raise PoseError(brief(str(submissions if not isinstance(submissions, Mapping) else "rank")), "no submission can be scored", first_few([f"{k}: {v}" for k, v in refused.items()], 2))  # fmt: skip
     names = list(scored)
-    values, drawn = np.array([e.value for e in scored.values()]), np.stack([e.replicates for e in scored.values()], 1)
-    known = ~np.isnan(drawn[:, ~np.isnan(values)]).any(1)
+    values = np.array([e.value for e in scored.values()])
+    drawn = complete(values, np.stack([e.replicates for e in scored.values()], 1))
     one = next(iter(scored.values()))
     how = (
-        f"intervals and ranks at {level:g} by {int(known.sum()):,} common resamples of {one.drawn}, seed {seed}; "
+        f"intervals and ranks at {level:g} by {len(drawn):,} common resamples of {one.drawn}, seed {seed}; "
         f"groups by the largest difference of any two in the same resamples; protocol {one.ev.protocol.name} ({one.ev.protocol.fingerprint})"
     )
-    p = adjusted(values, drawn[known])
-    return stand(canonical(s), names, values, drawn[known], p, how=how, higher=METRICS[s.name].higher_is_better, level=level, refused=refused)
+    return stand(canonical(s), names, values, drawn, adjusted(values, drawn), how=how, higher=METRICS[s.name].higher_is_better, level=level, refused=refused)
 
 
 def _truth(truth: PoseDataset | str | Path | None, reading: Mapping[str, Any]) -> PoseDataset | None:

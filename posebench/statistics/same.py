@@ -90,6 +90,9 @@ def _sigmas(a: Evaluation, b: Evaluation) -> str:
 
 def model_names(evs: Sequence[Evaluation], given: Sequence[str] | None) -> tuple[str, ...]:
     """What the models are called: as given, else as their headers name them, else A, B, C, ..."""
+    odd = next((ev for ev in evs if not hasattr(ev, "workings")), None)
+    if odd is not None:
+        raise PoseError("compare", f"{type(odd).__name__} where an evaluation is needed", "posebench.evaluate(truth, predictions) makes one")
     if given is not None:
         names = tuple(given) if not isinstance(given, str) else (given,)
         if len(names) != len(evs) or len(set(names)) < len(names) or not all(isinstance(n, str) and n for n in names):
