@@ -51,7 +51,7 @@ $(DEV): $(UV) pyproject.toml
 
 # A browser draws pages in tests: from PATH, else Debian's where we may install it; else those tests skip and say so.
 $(BROWSER): $(DEV)
-	@command -v chromium chromium-browser google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Chromium" && \
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Chromium" && \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium >/dev/null; } || \
 	  echo "no Chromium: the tests that need a browser will skip"
 	@touch $@

@@ -14,6 +14,7 @@ import fiftyone as fo
 import numpy as np
 from fiftyone.utils.eval.detection import DetectionEvaluation, DetectionEvaluationConfig, DetectionResults
 
+from posedata.formats.fiftyone import put_columns
 from posedata.formats.fiftyone_home import from_fiftyone, predictions_from
 
 from ..evaluation import Evaluation, evaluate
@@ -129,17 +130,13 @@ def similarity_of(ev: Evaluation, found: Any) -> Any:
 
 
 def store(
-    dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[str, str], matches: Iterable[tuple[Any, ...]], counts: Mapping[str, Mapping[str, int]]
+    dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[str, str], matches: Iterable[tuple[Any, ...]], counts: Mapping[str, list[int]], at: list[str]
 ) -> None:
     """Write an evaluation that was made elsewhere where FiftyOne keeps its own: `fields` are those of predictions and of truth."""
     config = PoseEvaluationConfig(*fields, protocol=ev.protocol.name)
     method = config.build()
     method.register_run(dataset, eval_key, overwrite=True, cleanup=False)
-    for name, by_sample in counts.items():
-        path = f"{eval_key}_{name}"
-        if not dataset.has_field(path):
-            dataset.add_sample_field(path, fo.IntField)
-        dataset.set_values(path, dict(by_sample), key_field="id", progress=False)
+    put_columns(dataset, {f"{eval_key}_{name}": tally for name, tally in counts.items()}, at)
     results = PoseResults(dataset, config, eval_key, list(matches), custom_metrics=numbers(ev), backend=method)
     method.save_run_results(dataset, eval_key, results, overwrite=True, cache=False)
     method.add_fields_to_sidebar_group(dataset, eval_key, omit_fields=fields)

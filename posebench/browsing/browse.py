@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import fiftyone as fo
 import numpy as np
 from fiftyone import ViewField as F
 from numpy.typing import NDArray
@@ -46,7 +47,18 @@ def browse_evaluations(
     notes += [line for line in (install_panel(),) if line]
     truth = truth_field(dataset, first.truth.schema)
     view = None if instance is None else instance_view(dataset, truth, models, instance)
-    return Browsing(dataset=dataset, fields=(truth, *models), view=view, notes=tuple(dict.fromkeys(notes)))
+    return Browsing(dataset=dataset, fields=(truth, *models), view=view, spaces=_beside(dataset), notes=tuple(dict.fromkeys(notes)))
+
+
+WORKSPACE = "Pose errors"
+
+
+def _beside(dataset: Any) -> Any:
+    """Images and the panel side by side, saved as a workspace; as somebody has rearranged it since."""
+    if not dataset.has_workspace(WORKSPACE):
+        panels = [fo.Space(children=[fo.Panel(type="Samples", pinned=True)]), fo.Space(children=[fo.Panel(type="pose_errors")])]
+        dataset.save_workspace(WORKSPACE, fo.Space(children=panels, orientation="horizontal", sizes=[0.62, 0.38]), description="Errors beside the images")
+    return dataset.load_workspace(WORKSPACE)
 
 
 def _fields(evs: Mapping[str, Evaluation]) -> dict[str, Evaluation]:
@@ -158,7 +170,7 @@ def _put_evaluation(dataset: Any, ev: Evaluation, eval_key: str, fields: tuple[s
     mark = hashlib.sha256(repr((matches, backend.numbers(ev))).encode("utf-8", "surrogatepass")).hexdigest()
     if dataset.has_evaluation(eval_key) and recall(dataset, fields[0]).get("evaluation") == mark:
         return []
-    backend.store(dataset, ev, eval_key, fields, matches, _tallies(ev, sides, at))
+    backend.store(dataset, ev, eval_key, fields, matches, _tallies(ev, sides), at)
     keep(dataset, fields[0], evaluation=mark)
     return []
 
@@ -185,12 +197,12 @@ def _matches(ev: Evaluation, sides: _Sides) -> list[tuple[Any, ...]]:
     ]
 
 
-def _tallies(ev: Evaluation, sides: _Sides, at: list[str]) -> dict[str, dict[str, int]]:
+def _tallies(ev: Evaluation, sides: _Sides) -> dict[str, list[int]]:
     """Right, wrong and missed poses of each sample."""
     image, own = ev.workings.aligned.image, ev.truth.instances.image
     missed = np.setdiff1d(np.flatnonzero(sides.counted), sides.found[sides.hits])
     rows = {"tp": image[sides.hits], "fp": image[sides.found == -1], "fn": own[missed]}
-    return {name: dict(zip(at, np.bincount(r, minlength=len(at)).tolist(), strict=True)) for name, r in rows.items()}
+    return {name: np.bincount(r, minlength=len(ev.truth.images)).tolist() for name, r in rows.items()}
 
 
 # -- one instance ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ What FiftyOne has no place for is kept beside the field, whole, so that `fiftyon
 from __future__ import annotations
 
 import base64
+import mimetypes
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -132,14 +133,22 @@ def _add(dataset: Any, columns: Mapping[str, list[Any]], ds: PoseDataset, rows: 
     if not rows:
         return
     width, height = ds.images.width.tolist(), ds.images.height.tolist()
+    files = columns["filepath"]
     sizes = (fo.ImageMetadata(width=width[r], height=height[r]) for r in rows)
-    samples = [fo.Sample(metadata=size, **{name: values[r] for name, values in columns.items()}) for r, size in zip(rows, sizes, strict=True)]
+    samples = [
+        fo.Sample(metadata=size, **_as_image(files[r]), **{name: values[r] for name, values in columns.items()}) for r, size in zip(rows, sizes, strict=True)
+    ]
     try:
         dataset.add_samples(samples, progress=False)
     except Exception as e:
         raise DataError(
             ds.name, f"a value that FiftyOne cannot hold ({brief(str(e), 120)})", "text is text and numbers are of 64 bits in the columns of images"
         ) from None
+
+
+def _as_image(file: str) -> dict[str, str]:
+    """A name that ends like no picture is one all the same: FiftyOne goes by the ending, and takes one kind of media."""
+    return {} if (mimetypes.guess_type(file)[0] or "").startswith("image/") else {"_media_type": "image"}
 
 
 def put_columns(dataset: Any, columns: Mapping[str, list[Any]], at: list[str]) -> None:
@@ -213,11 +222,25 @@ def truth_field(dataset: Any, schema: Schema) -> str:
     return field_name(f"truth_{schema.name}")
 
 
+COLOURS = ("#4cd964", "#ff7f0e", "#a64dff", "#00b7eb", "#ff5c8a", "#ffd60a")
+"""Of the truth, then of models: apart on skin, fur and grass."""
+
+
 def set_skeleton(dataset: Any, name: str, schema: Schema) -> None:
-    """Names of the points, and the limbs that are drawn."""
+    """Names of the points, the limbs that are drawn, and a colour of its own; a colour that somebody chose stays."""
+    _paint(dataset, name)
     skeleton = fo.KeypointSkeleton(labels=list(schema.names), edges=schema.limb_rows.tolist())
     if dataset.skeletons.get(name) != skeleton:
         dataset.skeletons = {**dataset.skeletons, name: skeleton}
+        dataset.save()
+
+
+def _paint(dataset: Any, name: str) -> None:
+    scheme = dataset.app_config.color_scheme or fo.ColorScheme()
+    chosen = list(scheme.fields or [])
+    if all(field.get("path") != name for field in chosen):
+        scheme.fields = [*chosen, {"path": name, "fieldColor": COLOURS[len(chosen) % len(COLOURS)]}]
+        dataset.app_config.color_scheme = scheme
         dataset.save()
 
 

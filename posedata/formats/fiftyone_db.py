@@ -31,12 +31,14 @@ class Browsing:
     """Names of the fields: the truth's first, then those of models."""
     view: Any = None
     """What the App begins with; None for all."""
+    spaces: Any = None
+    """Panels that stand beside the images; None for none."""
     session: Any = None
     notes: tuple[str, ...] = ()
 
     def open(self, port: int | None = None, remote: bool = False) -> Browsing:
         """The same with the App opened on it."""
-        return replace(self, session=launch(self.dataset, self.view, port, remote))
+        return replace(self, session=launch(self, port, remote))
 
     def wait(self) -> None:
         """Until the App is closed."""
@@ -139,12 +141,10 @@ def say_of(dataset: Any, **words: Any) -> None:
     dataset.save()
 
 
-def launch(dataset: Any, view: Any = None, port: int | None = None, remote: bool = False) -> Any:
+def launch(of: Browsing, port: int | None = None, remote: bool = False) -> Any:
     """The App on a dataset, or on a view of it; a session."""
     try:
-        return fo.launch_app(dataset if view is None else None, view=view, port=port, remote=remote, auto=not remote)
-    except PoseError:
-        raise
+        return fo.launch_app(of.dataset, view=of.view, spaces=of.spaces, port=port, remote=remote, auto=not remote)
     except Exception as e:
         raise PoseError("FiftyOne", f"its App did not start ({brief(str(e), 100)})", "is the port free? --port NUMBER") from None
 

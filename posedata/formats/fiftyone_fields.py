@@ -8,12 +8,14 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import fiftyone as fo
 import numpy as np
 from bson import ObjectId
 from numpy.typing import NDArray
+from pymongo import UpdateOne
 
 from .fiftyone_db import say_of, words_of
 
@@ -88,12 +90,10 @@ def write_labels(dataset: Any, name: str, table: LabelTable, at: list[str], owne
     ids, kept = np.array(label_ids(name, table.key), object), _others_tags(dataset, name, at, np.union1d(whole, tagged), owner)
     if len(whole):
         _write_whole(dataset, name, table, at, whole, ids, kept)
-    there = _standing(dataset, name, at, np.unique(np.concatenate([tagged, *columns.values()])))
-    for column, rows in columns.items():
-        values = dict(zip(ids.tolist(), plain_values(table.told[column]), strict=True)) if len(rows) else {}
-        put(dataset, f"{name}.keypoints.{column}", {at[r]: [values.get(i) for i in there[at[r]]] for r in rows.tolist()})
-    tags = _tags(table, ids, kept) if len(tagged) else {}
-    put(dataset, f"{name}.keypoints.tags", {at[r]: [tags.get(i, []) for i in there[at[r]]] for r in tagged.tolist()})
+    values = {c: dict(zip(ids.tolist(), plain_values(table.told[c]), strict=True)) for c, rows in columns.items() if len(rows)}
+    if len(tagged):
+        values["tags"] = _tags(table, ids, kept)
+    _write_columns(dataset, name, at, values, {c: columns.get(c, tagged) for c in values})
     _remember(dataset, name, now, before, at, whole)
     _own_tags(dataset, name, owner, table)
     return {"": len(whole), **{column: len(rows) for column, rows in columns.items()}, "tags": len(tagged)}
@@ -117,6 +117,35 @@ def put(dataset: Any, path: str, by_sample: Mapping[str, Any]) -> None:
     """Values of some samples."""
     if by_sample:
         dataset.set_values(path, dict(by_sample), key_field="id", validate=False, progress=False)
+
+
+def _write_columns(dataset: Any, name: str, at: list[str], values: Mapping[str, Mapping[str, Any]], rows: Mapping[str, Rows]) -> None:
+    """Columns of labels on the images whose rows are given: values by label. A label that somebody else has added has none."""
+    there = _standing(dataset, name, at, np.unique(np.concatenate([np.zeros(0, np.intp), *rows.values()])))
+    updates: dict[str, dict[str, list[Any]]] = {}
+    for column, mine in rows.items():
+        nothing: Any = [] if column == "tags" else None
+        for sample in (at[r] for r in mine.tolist()):
+            if there[sample]:
+                updates.setdefault(sample, {})[column] = [values[column].get(i, nothing) for i in there[sample]]
+    try:
+        _write_at_once(dataset, name, updates, there)
+    except AttributeError:  # a release without this collection: a column at a time, which takes some times as long
+        for column in rows:
+            put(dataset, f"{name}.keypoints.{column}", {sample: said[column] for sample, said in updates.items() if column in said})
+
+
+def _write_at_once(dataset: Any, name: str, updates: Mapping[str, Mapping[str, list[Any]]], there: Mapping[str, list[str]]) -> None:
+    """One update for each sample, which does nothing where its labels have changed places in between."""
+    now = datetime.now(UTC)
+    found = []
+    for sample, columns in updates.items():
+        wanted = {f"{name}.keypoints.{i}._id": ObjectId(label) for i, label in enumerate(there[sample])}
+        said = {f"{name}.keypoints.{i}.{column}": value for column, line in columns.items() for i, value in enumerate(line)}
+        found.append(UpdateOne({"_id": ObjectId(sample), **wanted}, {"$set": {**said, "last_modified_at": now}}))
+    if found:
+        dataset._sample_collection.bulk_write(found, ordered=False)
+        dataset.reload()
 
 
 def _declare(dataset: Any, name: str, table: LabelTable) -> None:

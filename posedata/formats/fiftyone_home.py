@@ -179,13 +179,14 @@ def _edited(
     columns["category"] = category
     differs: NDArray[np.bool_] = np.asarray(touched.any(1) | (category != own.category))
     for name in ("bbox", "area", "crowd", "ignore"):
-        equal = _alike(np.asarray(columns[name], np.float64), np.asarray(getattr(own, name), np.float64))
-        differs |= ~equal.reshape(len(at), -1).all(1)
+        equal: NDArray[np.bool_] = _alike(np.asarray(columns[name], np.float64), np.asarray(getattr(own, name), np.float64))
+        differs |= ~(equal.all(1) if equal.ndim > 1 else equal)
     return replace(own, **columns), categories, differs
 
 
-def _alike(a: Any, b: Any) -> NDArray[np.bool_]:
-    return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
+def _alike(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_] = np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
+    return same
 
 
 def _visible(now: Standing, at: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -44,8 +44,7 @@ class PoseErrors(foo.Panel):  # type: ignore[misc]
         model = ctx.panel.get_state("model")
         said = self._models(ctx).get(model)
         kinds = list(said["bars"]) if said else []
-        trace, keypoint = ctx.params.get("trace_idx"), ctx.params.get("x")
-        kind = kinds[trace] if isinstance(trace, int) and trace < len(kinds) else ctx.params.get("trace")
+        kind, keypoint = ctx.params.get("trace"), ctx.params.get("y")
         if said and kind in kinds and keypoint in said["keypoints"]:
             ctx.ops.set_view(error_view(ctx.dataset, model, said["keypoints"].index(keypoint), kind))
 
@@ -60,8 +59,8 @@ class PoseErrors(foo.Panel):  # type: ignore[misc]
     def _draw(self, ctx: Any) -> None:
         said = self._models(ctx).get(ctx.panel.get_state("model"))
         bars = [
-            {"type": "bar", "name": kind, "x": list(counts), "y": list(counts.values()), "marker": {"color": COLOURS.get(kind, "#666666")}}
-            for kind, counts in (said or {}).get("bars", {}).items()
+            {"type": "bar", "orientation": "h", "name": kind, "y": list(n), "x": list(n.values()), "marker": {"color": COLOURS.get(kind, "#666666")}}
+            for kind, n in (said or {}).get("bars", {}).items()
         ]
         ctx.panel.set_data("bars", bars)
 
@@ -79,13 +78,14 @@ class PoseErrors(foo.Panel):  # type: ignore[misc]
         panel.btn("all", label="Show all", on_click=self.on_all)
         layout = {
             "barmode": "stack",
-            "xaxis": {"tickangle": -45, "automargin": True},
-            "yaxis": {"title": {"text": "points"}, "automargin": True},
-            "margin": {"t": 10, "r": 10},
-            "legend": {"orientation": "h", "y": 1.12},
+            "showlegend": True,
+            "legend": {"traceorder": "normal"},
+            "xaxis": {"title": {"text": "points"}},
+            "yaxis": {"autorange": "reversed", "dtick": 1, "automargin": True},
+            "margin": {"l": 10, "r": 10, "b": 40, "t": 10},
         }
-        panel.plot("bars", layout=layout, on_click=self.on_bar, height=460)
-        return types.Property(panel, view=types.GridView(align_x="left", orientation="vertical", width=100, height=100))
+        panel.plot("bars", layout=layout, config={"displayModeBar": False}, on_click=self.on_bar, height=f"{140 + 24 * len(said['keypoints'])}px", width="100%")
+        return types.Property(panel, view=types.ObjectView(padding=2))
 
 
 def error_view(dataset: Any, model: str, keypoint: int, kind: str) -> Any:
