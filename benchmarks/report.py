@@ -30,6 +30,8 @@ from posedata import PoseDataset, read_coco, read_predictions
 
 LIMITS = {"seconds": 10.0, "megabytes": 8.0, "ready": 1.0}
 """Of processor time after the evaluation; of the page; of wall time until the first filter has worked."""
+EMPTY = 8
+"""Or so many times what an empty page takes, where the machine is busy."""
 
 
 def with_pictures(truth: PoseDataset, folder: Path) -> PoseDataset:
@@ -56,20 +58,20 @@ def timed(ev: Evaluation, images: int, path: Path) -> tuple[float, float]:
     return time.process_time() - cpu, time.perf_counter() - wall
 
 
-def ready(path: Path, runs: int) -> list[float]:
-    """Wall seconds from opening the page until a filter has worked; none without a browser."""
+def ready(pages: dict[str, Path], runs: int) -> dict[str, float]:
+    """Wall seconds from opening each page until a choice has worked, the best of all runs; none without a browser."""
     from tests.browser import chromium, lacking, watched
 
     if lacking():
-        return []
-    times = []
+        return {}
+    times: dict[str, list[float]] = {name: [] for name in pages}
     with chromium() as browser, watched(browser) as seen:
-        for _ in range(runs):
+        for name, path in [*pages.items()] * runs:
             start = time.perf_counter()
             seen.page.goto(path.as_uri())
             seen.page.select_option("[name=kind]", "miss")
-            times.append(time.perf_counter() - start)
-    return times
+            times[name].append(time.perf_counter() - start)
+    return {name: min(values) for name, values in times.items()}
 
 
 def measured(runs: int, images: int) -> dict[str, Any]:
@@ -79,13 +81,15 @@ def measured(runs: int, images: int) -> dict[str, Any]:
         truth = with_pictures(read_coco(problem.truth), folder)
         ev = evaluate(truth, read_predictions(problem.boxed, truth.schema), "coco")
         page = folder / "report.html"
+        empty = folder / "empty.html"
+        empty.write_text("<!doctype html><select name=kind><option>all<option>miss</select>")
         took = [timed(ev, images, page) for _ in range(runs)]
         return {
             "seconds": min(cpu for cpu, _ in took),
             "wall": statistics.median(wall for _, wall in took),
             "megabytes": page.stat().st_size / 1e6,
             "crops": page.read_text().count("data:image/jpeg"),
-            "ready": min(ready(page, runs), default=float("nan")),
+            **ready({"empty": empty, "ready": page}, 3),
         }
 
 
@@ -100,7 +104,8 @@ def main() -> int:
         print(f"{key:<10} {value:8.2f}" + (f"   at most {LIMITS[key]:g}" if key in LIMITS else ""))
     if options.json:
         Path(options.json).write_text(json.dumps({"values": values, "limits": LIMITS}))
-    return int(any(values[key] > limit for key, limit in LIMITS.items()))
+    limits = {**LIMITS, "ready": max(LIMITS["ready"], EMPTY * values.get("empty", 0.0))}
+    return int(any(values[key] > limit for key, limit in limits.items() if key in values))
 
 
 if __name__ == "__main__":
