@@ -58,7 +58,7 @@ def test_a_page_opens_without_complaint_and_keeps_to_its_width(browser: Any, req
         ground = seen.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
         assert (max(ground) < 40) == (scheme == "dark")
         paper = seen.page.evaluate("getComputedStyle(document.querySelector('.plot text')).fill.match(/\\d+/g).map(Number)")
-        assert (min(paper) > 100) == (scheme == "dark"), "figures are dark where the page is"
+        assert (min(paper) > 140) == (scheme == "dark"), "figures are dark where the page is"
 
 
 def test_what_the_figures_draw_stays_inside_them(browser: Any, report: Path) -> None:
