@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from posedata.catalog import load_dataset
 from posedata.dataset import PoseDataset
@@ -15,11 +15,12 @@ from posedata.formats.anything import read
 from posedata.schema import Schema
 
 from .checkpoint import read_tensors
+from .families import family_of
 from .models import PoseModel, build
 from .recipes import Recipe
 from .runs import read_run
 
-__all__ = ["STARTS", "data_of", "frozen_parts", "started"]
+__all__ = ["STARTS", "data_of", "started"]
 
 STARTS = ("weights", "scratch")
 """What --init may say beside a run's folder."""
@@ -77,8 +78,8 @@ def same_points(train: PoseDataset, val: PoseDataset | None) -> None:
 def started(recipe: Recipe, schema: Schema, init: str) -> tuple[PoseModel, dict[str, Any]]:
     """A recipe's model before its first step, and where its weights are from."""
     if init == "weights":
-        said = "published weights of the backbone" if recipe.pretrained else "scratch: the recipe asks for no weights"
-        return build(recipe, schema), {"init": said}
+        model, facts = family_of(recipe).published(recipe, schema)
+        return model, facts
     if init == "scratch":
         return build(recipe, schema, weights=False), {"init": "scratch"}
     if not Path(init).is_dir():
@@ -145,20 +146,6 @@ def report(facts: dict[str, Any], schema: Schema) -> list[str]:
     lines += [f"  fresh: {first_few(facts['fresh'], 4, ', ')}"] if facts["fresh"] else []
     lines += [f"  points: {len(facts['points_copied'])} of {len(schema)} by name" + (f"; fresh: {', '.join(fresh)}" if fresh else "")]
     return lines + ([f"  points left behind: {', '.join(behind)}"] if behind else [])
-
-
-def frozen_parts(model: nn.Module, beginnings: tuple[str, ...]) -> list[nn.Module]:
-    """Freeze the weights whose names begin so; gives back the modules whose batch norms must not learn either."""
-    names = [n for n, _ in model.named_parameters()]
-    for word in beginnings:
-        if not any(n.startswith(word) for n in names):
-            raise PoseError(
-                "freeze", f"no weight begins with {brief(word)!r}", f"they begin with {first_few(dict.fromkeys(n.split('.')[0] for n in names), 5, ', ')}"
-            )
-    for name, weight in model.named_parameters():
-        if name.startswith(beginnings):
-            weight.requires_grad_(False)
-    return [m for n, m in model.named_modules() if n and beginnings and n.startswith(beginnings)]
 
 
 def exact(device: torch.device) -> None:

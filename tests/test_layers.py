@@ -39,6 +39,9 @@ TORCH = (
     "hub",
     "benchmark",
     "parity",
+    "looking",
+    "topdown",
+    "freezing",
 )
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 
