@@ -26,6 +26,10 @@ class Family:
     """What one example is: crops, pictures."""
     boxes: str
     """What --boxes is unless somebody says."""
+    confidence: str
+    """What a point's third number is, as the header of predictions says."""
+    grows: bool
+    """Whether points that copied weights lack start from their relatives."""
     loaders: Callable[..., tuple[Any, Any]]
     """(recipe, train, val or None, device, workers, plainly, transform, quiet) -> the examples of train, and of val or None."""
     loss: Callable[..., Any]
@@ -35,7 +39,7 @@ class Family:
     frozen: Callable[[Recipe], tuple[str, ...]]
     """Beginnings of the names of weights that stay as they are."""
     published: Callable[..., Any]
-    """(recipe, schema) -> the model with published weights, and what is to be known of them."""
+    """(recipe, schema, file or None) -> the model with published weights, or those of a file, and what is to be known of them."""
     find: Callable[..., Any]
     """(predictor, dataset, boxes, Asked, watch) -> Boxes, and their points (N, K, 3) in pixels of the images."""
     one_by_one: Callable[..., list[float]]

@@ -38,7 +38,7 @@ from .recipes import Recipe
 from .runs import Run, read_run
 from .timing import Stopwatch, Timing
 
-__all__ = ["Found", "Predictor", "load_predictor", "predict"]
+__all__ = ["Found", "Predictor", "filed", "load_predictor", "predict"]
 
 NMS = 0.9
 """Similarity beyond which the lower score goes, where boxes are a detector's."""
@@ -142,12 +142,19 @@ def predict(
     family, flip, watch = family_of(predictor.recipe), _flip(predictor, flip_test), Stopwatch(predictor.device)
     asked = Asked(boxes=family.boxes if boxes is None else boxes, least=least, flip=flip, leave_out=leave_out, batch=batch, quiet=quiet)
     found, points = family.find(predictor, ds, asked, watch)
-    pred = _as_predictions(predictor, ds, found, points, flip, leave_out)
-    pred = _rescored(pred, found, score, above)
-    threshold = nms if nms is not None else NMS if found.source.startswith("detector") else 0.0
-    pred = _thinned(pred, threshold) if threshold else pred
+    pred = filed(predictor, ds, found, points, flip, leave_out, score, above, nms)
     singles = family.one_by_one(predictor, ds, found, flip, latency) if len(found) else []
     return Found(pred, ds, watch.timing(len(ds.images) if family.unit == "pictures" else len(found), singles, family.unit), predictor)
+
+
+def filed(
+    predictor: Predictor, ds: PoseDataset, boxes: Boxes, points: NDArray[np.float64], flip: bool,
+    leave_out: float = 0.0, score: str | None = None, above: float | None = None, nms: float | None = None,
+) -> Predictions:  # fmt: skip
+    """Points in boxes as predictions: scored by the rule of their boxes, and thinned where several boxes can be of one body."""
+    pred = _rescored(_as_predictions(predictor, ds, boxes, points, flip, leave_out), boxes, score, above)
+    threshold = nms if nms is not None else NMS if boxes.source.startswith(("detector", "own")) else 0.0
+    return _thinned(pred, threshold) if threshold else pred
 
 
 def _require(score: str | None, leave_out: float, batch: int, nms: float | None) -> None:
@@ -206,7 +213,7 @@ def _as_predictions(predictor: Predictor, ds: PoseDataset, boxes: Boxes, points:
     conditions = {"conditions": {"leave_out": leave_out}} if leave_out else {}
     header = {
         **named, "truth": ds.fingerprint, "images": "all", "model": predictor.recipe.backbone, "recipe": predictor.recipe.name, "boxes": boxes.source,
-        "flip_test": flip, "score": "box", "keypoint_score": "confidence", **conditions,
+        "flip_test": flip, "score": "box", "keypoint_score": family_of(predictor.recipe).confidence, **conditions,
     }  # fmt: skip
     truth = boxes.truth if boxes.truth is not None else ids_column([-1] * len(boxes), "truth")
     return Predictions.from_arrays(schema=predictor.model.schema, header=header, image=ds.images.id[boxes.image], keypoints=points, score=boxes.score,
@@ -214,7 +221,7 @@ def _as_predictions(predictor: Predictor, ds: PoseDataset, boxes: Boxes, points:
 
 
 def _rescored(pred: Predictions, boxes: Boxes, mode: str | None, above: float | None) -> Predictions:
-    chosen = mode or ("box x keypoints" if boxes.source.startswith(("detector", "run")) else "keypoints")
+    chosen = mode or ("box x keypoints" if boxes.source.startswith(("detector", "run", "own")) else "keypoints")
     return pred if chosen == "box" else rescore(pred, ABOVE.get(chosen, 0.0) if above is None else above, chosen)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from posedata.dataset import PoseDataset
+from posedata.errors import PoseError
 from posedata.schema import Schema
 
 from .crops import load_crops
@@ -45,13 +47,15 @@ def _loss(runner: nn.Module, batch: Batch, model: PoseModel, recipe: Recipe) -> 
     return loss_of(output, batch, model.coding).total
 
 
-def _published(recipe: Recipe, schema: Schema) -> tuple[Any, dict[str, Any]]:
+def _published(recipe: Recipe, schema: Schema, file: Path | None = None) -> tuple[Any, dict[str, Any]]:
     """The backbone's published weights; the head is fresh."""
+    if file is not None:
+        raise PoseError(f"--init {file}", "a file", "a model of crops starts from the folder of a run, weights or scratch")
     said = "published weights of the backbone" if recipe.pretrained else "scratch: the recipe asks for no weights"
     return build(recipe, schema), {"init": said}
 
 
 FAMILY = Family(
-    kind="top-down", unit="crops", boxes="truth", loaders=_loaders, loss=_loss, validate=validate, frozen=lambda recipe: recipe.freeze,
+    kind="top-down", unit="crops", boxes="truth", confidence="confidence", grows=False, loaders=_loaders, loss=_loss, validate=validate, frozen=lambda recipe: recipe.freeze,
     published=_published, find=find_in_crops, one_by_one=one_by_one,
 )  # fmt: skip
