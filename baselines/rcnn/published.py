@@ -25,8 +25,10 @@ _SCHEMA = "coco17"
 """The points of torchvision's weights, in their order."""
 
 
-def our_name(theirs: str) -> str:
-    """A name of torchvision's as ours: its backbone holds body and pyramid, ours are two."""
+def our_name(theirs: str, model: RCNN) -> str:
+    """A name of torchvision's as ours: its backbone holds body and pyramid, ours are two, and timm's models lie one deeper."""
+    if theirs in model.state_dict():
+        return theirs
     for before, after in (("backbone.body.", "backbone.body.model."), ("backbone.fpn.", "fpn.")):
         if theirs.startswith(before):
             return after + theirs.removeprefix(before)
@@ -42,7 +44,7 @@ def published(recipe: Recipe, schema: Schema, file: Path | None = None) -> tuple
 
     if file is None and not recipe.pretrained:
         return build_rcnn(recipe, schema), {"init": "scratch: the recipe asks for no weights"}
-    tensors = {our_name(name): value for name, value in read_foreign(file or _fetched()).items()}
+    tensors = read_foreign(file or _fetched())
     source = load_schema(_SCHEMA)
     known = tensors.get("roi_heads.keypoint_predictor.kps_score_lowres.bias")
     if known is not None and len(known) != len(source):
@@ -50,10 +52,11 @@ def published(recipe: Recipe, schema: Schema, file: Path | None = None) -> tuple
     theirs = recipe.backbone.startswith("resnet50")
     model = build_rcnn(recipe, schema, weights=file is None and not theirs)
     said = str(file) if file else "published weights of torchvision" if theirs else "published weights of the backbone and of torchvision's heads"
-    return model, filled(model, _body(tensors, model, theirs or file is not None), source, schema, said, f"torchvision {_WEIGHTS}")
+    named = {our_name(name, model): value for name, value in tensors.items()}
+    return model, filled(model, _body(named, theirs or file is not None), source, schema, said, f"torchvision {_WEIGHTS}")
 
 
-def _body(tensors: dict[str, Tensor], model: RCNN, whole: bool) -> dict[str, Tensor]:
+def _body(tensors: dict[str, Tensor], whole: bool) -> dict[str, Tensor]:
     """The tensors, without those of a body that is not theirs: a ResNet-152 must not have the stem of a ResNet-50."""
     return {name: value for name, value in tensors.items() if whole or not name.startswith("backbone.")}
 
