@@ -110,9 +110,10 @@ def filled(model: nn.Module, theirs: Mapping[str, Tensor], source: Schema, targe
     values = {name: carried(name, theirs.get(name), mine, source, target, relatives) for name, mine in own.items()}
     copied = {name: value for name, value in values.items() if value is not None}
     model.load_state_dict(own | copied)
+    lent = relatives if any(keypoint_axis(name) is not None for name in copied) else {}
     return {
         "init": init, "init_recipe": recipe, "copied": len(copied), "fresh": [n for n in own if n not in copied], "points_copied": shared,
-        "points_grown": relatives, "points_fresh": [n for n in target.names if n not in source.names and n not in relatives],
+        "points_grown": lent, "points_fresh": [n for n in target.names if n not in source.names and n not in lent],
         "points_left_behind": [n for n in source.names if n not in target.names],
     }  # fmt: skip
 

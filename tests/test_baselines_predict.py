@@ -265,7 +265,7 @@ def test_the_stopwatch_knows_what_waits_and_what_works() -> None:
         with watch.network():
             time.sleep(0.01)
     assert watch.spent["reading"] > 0.055
-    assert 0.028 < watch.spent["network"]
+    assert watch.spent["network"] > 0.028
     assert watch.spent["decoding"] == 0
     calls: list[int] = []
     assert len(watch.each(calls.append, [1, 2], warm=3)) == 2

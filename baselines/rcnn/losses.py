@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -46,8 +47,9 @@ def losses_of(model: RCNN, features: Features, truths: Any) -> dict[str, Tensor]
     batch, hidden, sigma = truths
     rows = [torch.nonzero((batch.owner == i) & ~batch.crowd)[:, 0] for i in range(len(batch.images))]
     targets = [_target(batch, i, own) for i, own in enumerate(rows)]
-    proposals, first = model.rpn(features.images, features.maps, targets)
-    boxes, matched, labels, ways = model.roi_heads.sampled(proposals, targets)
+    with learning(model.rpn, model.roi_heads):
+        proposals, first = model.rpn(features.images, features.maps, targets)
+        boxes, matched, labels, ways = model.roi_heads.sampled(proposals, targets)
     logits, said = model.roi_heads.judged(features.maps, boxes, features.shapes)
     kind, box = fastrcnn_loss(logits.float(), said.float(), labels, ways)
     positive = [torch.nonzero(label > 0)[:, 0] for label in labels]
@@ -58,6 +60,19 @@ def losses_of(model: RCNN, features: Features, truths: Any) -> dict[str, Tensor]
         "objectness": first["loss_objectness"], "rpn_box": first["loss_rpn_box_reg"], "class": kind, "box": box, "points": points,
         **({} if presence is None else {"presence": presence}),
     }  # fmt: skip
+
+
+@contextmanager
+def learning(*parts: nn.Module) -> Iterator[None]:
+    """torchvision's parts sample and match as in training, though they be frozen, or validated; norms and dropout in them stay as they are."""
+    before = [part.training for part in parts]
+    for part in parts:
+        part.training = True
+    try:
+        yield
+    finally:
+        for part, was in zip(parts, before, strict=True):
+            part.training = was
 
 
 def _target(batch: Pictures, picture: int, rows: Tensor) -> dict[str, Tensor]:

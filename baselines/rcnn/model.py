@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -115,20 +114,6 @@ class RCNN(nn.Module):  # type: ignore[misc]
             return losses_of(self, features, truths)
         found = self.detect(features)
         return found, self.look(features, [one.boxes for one in found])
-
-
-@contextmanager
-def learning(model: RCNN) -> Iterator[None]:
-    """Proposals and regions sample and match as in training, while norms and dropout stay as they are: for the loss of val."""
-    parts: tuple[nn.Module, ...] = (model.rpn, model.roi_heads)
-    before = [part.training for part in parts]
-    for part in parts:
-        part.training = True
-    try:
-        yield
-    finally:
-        for part, was in zip(parts, before, strict=True):
-            part.training = was
 
 
 def build_rcnn(recipe: Recipe, schema: Schema, weights: bool = True) -> RCNN:

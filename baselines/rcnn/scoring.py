@@ -20,7 +20,7 @@ from .decode import Placed, looked_at, place
 from .finding import kept_boxes, seen
 from .loader import PictureLoader, Pictures, edges_to_image
 from .losses import losses_of, total
-from .model import RCNN, Features, Found, learning
+from .model import RCNN, Features, Found
 
 if TYPE_CHECKING:
     from ..boxes import Boxes
@@ -92,7 +92,7 @@ def _line(logits: NDArray[np.float32], happened: NDArray[np.bool_], known: NDArr
 def _seen(model: RCNN, batch: Pictures, recipe: Recipe) -> Seen:
     """A part of val: its loss, its truths' boxes, and what the network finds on its own."""
     features, turned = seen(model, batch.images, recipe, flips(recipe, model))
-    with torch.random.fork_rng(devices=[batch.images.device] if batch.images.is_cuda else []), learning(model):
+    with torch.random.fork_rng(devices=[batch.images.device] if batch.images.is_cuda else []):
         torch.manual_seed(recipe.seed)  # which boxes are sampled must not change from one validation to the next
         loss = float(total(losses_of(model, features, (batch, recipe.hidden, recipe.sigma))))
     judged = _judged(model, features, turned, batch, recipe)
