@@ -21,19 +21,19 @@ import torch
 
 from posedata.dataset import PoseDataset
 from posedata.entries import entry
-from posedata.errors import PoseError
 from posedata.schemas import load_schema
 from posedata.version import __version__
 
 from .cost import H200, costs, floors
 from .crops import CONTEXT, Crops, boxes_of, crop_affine
 from .data import Loader
-from .distributed import World, best_device
+from .distributed import World, device_of
 from .models import build
 from .optim import Mean, optimiser_of
-from .predict import Predictor
+from .predict import Predictor, fitting
 from .recipes import Recipe, load_recipe
 from .session import Session
+from .starting import exact
 from .telling import Teller
 from .timing import device_name
 from .train import take_step
@@ -56,17 +56,18 @@ def benchmark(
     recipe: Recipe | str | Path, *, device: str | None = None, batch: int | None = None, seconds: float = 10.0, compiled: bool | None = None
 ) -> dict[str, Any]:
     """Images a second of one recipe in each of PARTS, its memory, its size and its floors, as plain values."""
-    where = torch.device(device) if device else best_device()
+    where = device_of(device)
     chosen = load_recipe(recipe)
     size = batch or (chosen.batch if where.type == "cuda" else min(chosen.batch, 16))
     chosen = replace(chosen, batch=size, accumulate=1, compile=chosen.compile if compiled is None else compiled)
-    session = _session(chosen, where)
     speeds, memory = {}, {}
-    for name, work in _works(session).items():
-        if where.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(where)
-        speeds[name] = size / _median(work, where, seconds)
-        memory[name] = _memory_gb(where)
+    with fitting(chosen.name, f"--batch {max(size // 2, 1)}"):
+        session = _session(chosen, where)
+        for name, work in _works(session).items():
+            if where.type == "cuda":
+                torch.cuda.reset_peak_memory_stats(where)
+            speeds[name] = size / _median(work, where, seconds)
+            memory[name] = _memory_gb(where)
     return {
         **about(where), "recipe": chosen.name, "backbone": chosen.backbone, "input": f"{chosen.height}x{chosen.width}", "batch": size,
         "precision": chosen.precision if where.type == "cuda" else "fp32", "compile": chosen.compile, "flip_test": chosen.flip_test,
@@ -96,11 +97,9 @@ def schema_of(recipe: Recipe) -> Any:
 
 def _session(recipe: Recipe, device: torch.device) -> Session:
     """What the loop of training works on, made of noise."""
+    exact(device)  # as in training
     schema = schema_of(recipe)
-    try:
-        model = build(recipe, schema, weights=False).to(device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
-    except torch.OutOfMemoryError as e:
-        raise PoseError(recipe.name, "out of memory before the first step", "a smaller model") from e
+    model = build(recipe, schema, weights=False).to(device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
     loader = Loader(noise_crops(recipe, schema), recipe, device)
     runner = torch.compile(model) if recipe.compile else model
     return Session(recipe=recipe, folder=Path(), world=World(device=device), model=model, runner=runner, still=[], optimiser=optimiser_of(model, recipe),

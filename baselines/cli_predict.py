@@ -55,10 +55,21 @@ def predict(run: str, source: str, as_json: bool, quiet: bool, **options: Any) -
     """
     if Path(options["out"]).suffix not in (".json", ".npz"):
         raise FormatError(options["out"], f"no predictions end in {Path(options['out']).suffix!r}", "write .json or .npz")
+    _require_model(run)
     room = _room("predict")
     names = ("boxes", "least", "flip_test", "leave_out", "score", "above", "nms", "batch", "latency", "device", "images", "root")
     found = room.predict(run, source, quiet=quiet, **{name: options[name] for name in names})
     emit(*_written(room, found, run, options, quiet or as_json), as_json)
+
+
+def _require_model(run: str) -> None:
+    """Whether RUN can be a run or a model of the Hub; told before torch is waited for."""
+    from .runs import read_run
+
+    if Path(run).is_dir():
+        read_run(run)
+    elif run.count("/") != 1 or run.startswith((".", "~", "/")):
+        raise PoseError(brief(run), "neither a run's folder nor a model of the Hub", "name the folder that baselines train made, or owner/name")
 
 
 def _written(room: Any, found: Any, run: str, options: dict[str, Any], quiet: bool) -> tuple[dict[str, Any], str]:
@@ -121,10 +132,13 @@ def benchmark(
     baselines benchmark ap10k-resnet50 ap10k-vit_s -o speed.json
     baselines benchmark coco-hrnet_w32 --count
     """
+    from .recipes import load_recipe
     from .speeds import speed_table, write_speeds
 
     if out and Path(out).suffix not in (".json", ".md"):
         raise PoseError(f"-o {brief(out)}", "a form we do not write", "name a .json or .md file")
+    for recipe in recipes:
+        load_recipe(recipe)
     room = _room("benchmark")
     rows = []
     for recipe in recipes:

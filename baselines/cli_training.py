@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +12,9 @@ from posedata.command import emit, say, verb
 from posedata.errors import PoseError, needs
 
 __all__ = ["add"]
+
+_STOPPED = 130
+"""What shells expect of a program that Ctrl-C ended."""
 
 
 def add(app: click.Group) -> None:
@@ -89,13 +94,17 @@ def train(
     if resume and init != "weights":
         raise PoseError("--resume and --init", "both are given", "a resumed run has its start behind it")
     try:
+        from .train import Stopped
         from .train import train as learn
     except ModuleNotFoundError as e:
         raise needs(f"baselines train ({e.name})", "train") from None
     folder = Path(out or f"runs/{changed.name}")
-    run = learn(
-        changed, folder, init=init, resume=resume, root=root, device=device, workers=workers, plain_loader=plain_loader, log=trackers, quiet=quiet or as_json
-    )  # fmt: skip
+    how: dict[str, Any] = {"init": init, "resume": resume, "root": root, "device": device, "workers": workers, "plain_loader": plain_loader, "log": trackers}
+    try:
+        run = learn(changed, folder, **how, quiet=quiet or as_json)
+    except Stopped as e:
+        emit({"out": str(folder), "stopped": e.seen}, str(e), as_json)
+        sys.exit(_STOPPED)
     from .listing import run_guide
 
     emit(*run_guide(run), as_json)

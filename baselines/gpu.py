@@ -262,9 +262,12 @@ def _run(options: argparse.Namespace) -> int:
         )
     import torch
 
-    device = options.device or ("cuda" if torch.cuda.is_available() else "")
-    if not device:
+    device = options.device or "cuda"
+    if device == "cuda" and not torch.cuda.is_available():
         raise PoseError("make gpu", "torch sees no GPU", "--device cpu tries the path, which measures no GPU; --toy in a minute")
+    from .distributed import device_of
+
+    device_of(device)
     os.environ.setdefault("POSEBENCH_CACHE", str(Path(options.work).absolute() / "cache"))
     job = Job(Path(options.out), Path(options.work), device, time.monotonic() + 60 * options.minutes, options.toy)
     _same_place(job)

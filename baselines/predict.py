@@ -7,8 +7,8 @@ found.timing.text()
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from .boxes import Boxes
 from .checkpoint import load_weights
 from .cost import costs
 from .crops import opened
-from .distributed import best_device
+from .distributed import device_of
 from .families import family_of
 from .looking import Asked
 from .models import PoseModel, build, predict_flipped
@@ -86,7 +86,7 @@ class Found:
 
 def load_predictor(source: str | Path, device: str | None = None) -> Predictor:
     """A run's folder, or a model of the Hub (owner/name), ready to predict."""
-    where = torch.device(device) if device else best_device()
+    where = device_of(device)
     if Path(source).is_dir():
         run = read_run(source)
         model = build(run.recipe, run.schema, weights=False)
@@ -141,7 +141,8 @@ def predict(
     ds = source if isinstance(source, PoseDataset) else read_source(source, images, predictor.model.schema, root)
     family, flip, watch = family_of(predictor.recipe), _flip(predictor, flip_test), Stopwatch(predictor.device)
     asked = Asked(boxes=family.boxes if boxes is None else boxes, least=least, flip=flip, leave_out=leave_out, batch=batch, quiet=quiet)
-    found, points = family.find(predictor, ds, asked, watch)
+    with fitting(predictor.name, f"--batch {max(batch // 2, 1)}"):
+        found, points = family.find(predictor, ds, asked, watch)
     pred = filed(predictor, ds, found, points, flip, leave_out, score, above, nms)
     singles = family.one_by_one(predictor, ds, found, flip, latency) if len(found) else []
     return Found(pred, ds, watch.timing(len(ds.images) if family.unit == "pictures" else len(found), singles, family.unit), predictor)
@@ -155,6 +156,15 @@ def filed(
     pred = _rescored(_as_predictions(predictor, ds, boxes, points, flip, leave_out), boxes, score, above)
     threshold = nms if nms is not None else NMS if boxes.source.startswith(("detector", "own")) else 0.0
     return _thinned(pred, threshold) if threshold else pred
+
+
+@contextmanager
+def fitting(where: str, cure: str) -> Iterator[None]:
+    """Running out of memory, as a line that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as e:
+        raise PoseError(where, f"out of memory ({brief(str(e), 60)})", cure) from None
 
 
 def _require(score: str | None, leave_out: float, batch: int, nms: float | None) -> None:

@@ -161,24 +161,17 @@ def begin(
     read_metric(recipe.score)
     before = _before(recipe, folder, resume)
     exact(world.device)
-    truth = data_of(recipe, "train", root)
-    if truth is None:
-        raise PoseError(f"{recipe.name}: train", "empty", "--set train=... names what is learned")
-    val = data_of(recipe, "val", root)
-    same_points(truth, val)
-    if before is not None and not before.schema.same_points(truth.schema):
-        raise FormatError(
-            str(folder), f"was begun on {before.schema.name!r}, the data has {truth.schema.name!r} now", "another --out, and --init to start from it"
-        )
-    model, facts = started(recipe, truth.schema, "scratch" if before else init)
-    if before is not None:
-        facts = before.facts["start"]
+    with world.ahead():
+        truth, val = _data(recipe, folder, root, before)
+        if before is not None:  # what a checkpoint will fill needs no weights; without one it is the same start again
+            init = "scratch" if (folder / RESUME).exists() else before.facts["start"]["from"]
+        model, facts = started(recipe, truth.schema, init)
+        family = family_of(recipe)
+        still = frozen_parts(model, family.frozen(recipe))
+        model = model.to(world.device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
+        loader, val_loader = family.loaders(recipe, truth, val, world.device, workers, plainly, transform, quiet or not world.first)
+        fits(len(loader), recipe, world.size)
     teller = Teller(folder / LOG if world.first else None, log if world.first else (), recipe, quiet)
-    family = family_of(recipe)
-    still = frozen_parts(model, family.frozen(recipe))
-    model = model.to(world.device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
-    loader, val_loader = family.loaders(recipe, truth, val, world.device, workers, plainly, transform, quiet or not world.first)
-    fits(len(loader), recipe, world.size)
     runner = world.share(model)
     session = Session(
         recipe=recipe, folder=folder, world=world, model=model, still=still, loader=loader, val=val_loader, teller=teller,
@@ -186,11 +179,24 @@ def begin(
         mean=Mean(model, recipe.ema) if recipe.ema else None,
     )  # fmt: skip
     if world.first and not resume:
-        _write_facts(session, truth, val, facts)
-    _say(session, truth, val, facts)
+        _write_facts(session, truth, val, {"from": init, **facts})
+    _say(session, truth, val, facts if before is None else before.facts["start"])
     if resume:
         session.restore()
     return session
+
+
+def _data(recipe: Recipe, folder: Path, root: str | Path | None, before: Run | None) -> tuple[PoseDataset, PoseDataset | None]:
+    """What is learned and what it is chosen on, of the same points."""
+    truth = data_of(recipe, "train", root)
+    if truth is None:
+        raise PoseError(f"{recipe.name}: train", "empty", "--set train=... names what is learned")
+    val = data_of(recipe, "val", root)
+    same_points(truth, val)
+    if before is not None and not before.schema.same_points(truth.schema):
+        seen = f"was begun on {before.schema.name!r}, the data has {truth.schema.name!r} now"
+        raise FormatError(str(folder), seen, "another --out, and --init to start from it")
+    return truth, val
 
 
 def _before(recipe: Recipe, folder: Path, resume: bool) -> Run | None:

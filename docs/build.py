@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 import tempfile
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
+from baselines.listing import published_of
+from baselines.recipes import GROUPS, RECIPES, Recipe
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
 from posebench.labels import KINDS as LABEL_ERRORS
@@ -19,6 +24,11 @@ from posebench.postprocess import RESCORES, TIES
 from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
 from posebench.protocols import PROTOCOLS
 from posebench.slices import SLICES
+from posebench.statistics.changes import KINDS as CHANGES
+from posebench.statistics.grids import DECODES
+from posebench.statistics.interval import FEW
+from posebench.statistics.interval import METHODS as INTERVAL_METHODS
+from posebench.statistics.passing import tail
 from posebench.submission import CHECKS
 from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
@@ -52,8 +62,10 @@ def pages() -> dict[str, dict[str, str]]:
     """For each page, the text of its generated parts by name."""
     return {
         "cli.md": {"commands": commands()},
+        "training.md": {"recipes": recipe_rows(), "published": published_rows(), "settings": setting_rows()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
+        "leaderboard.md": leaderboard_parts(),
         "protocols.md": {"fields": field_rows(), "presets": "\n".join(map(preset, PROTOCOLS.values()))},
         "metrics.md": {
             "slices": table({name: kind.summary for name, kind in SLICES.items()}),
@@ -87,10 +99,57 @@ def pages() -> dict[str, dict[str, str]]:
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
         "profile.md": {"columns": table(MEANINGS)},
+        "statistics.md": {
+            "methods": table(dict(INTERVAL_METHODS)),
+            "few": "\n".join(["| method | images with truths |", "|---|---|", *(f"| `{name}` | {few} |" for name, few in FEW.items())]),
+        },
         "labels.md": {"kinds": table(dict(LABEL_ERRORS))},
+        "robustness.md": {"kinds": table({name: text for name, (text, _) in CHANGES.items()}), "law": law_rows(), "decodes": table(dict(DECODES))},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
+
+
+def recipe_rows() -> str:
+    """A row for each recipe."""
+    rows = ["| recipe | backbone | head | input | schedule | published |", "|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        told = ", ".join(f"{key} {100 * row['metrics'][key]:.1f}" for row in published_of(r) for key in ["AP"] if key in row["metrics"]) or "-"
+        how = f"{r.optimiser} {r.lr:g}, {r.epochs} epochs of {r.batch}, {r.schedule}"
+        rows.append(f"| `{r.name}` | `{r.backbone}` | {r.head} | {r.width} x {r.height} | {how} | {told} |")
+    return "\n".join(rows)
+
+
+def published_rows() -> str:
+    """Every published row that a recipe names: numbers, rules, source."""
+    rows = ["| recipe | published AP | on | boxes | flip test | scored by | how it was learned | source |", "|---|---|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        for row in published_of(r):
+            flip = {True: "yes", False: "no", None: "not said"}[row["flip_test"]]
+            cells = (
+                f"`{r.name}`",
+                f"{100 * row['metrics']['AP']:.1f}",
+                f"{row['dataset']} {row['split']}",
+                row["boxes"],
+                flip,
+                row["evaluator"],
+                row["recipe"],
+                row["source"],
+            )
+            rows.append("| " + " | ".join(str(c or "not said") for c in cells) + " |")
+    return "\n".join(rows)
+
+
+def setting_rows() -> str:
+    """Every field of a recipe, by group."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    values = Recipe().to_dict()
+    for group, title in GROUPS.items():
+        rows.append(f"| **{title}** | | |")
+        for f in (f for f in dataclasses.fields(Recipe) if f.metadata["group"] == group):
+            choice = f" ({', '.join(f.metadata['of'])})" if f.metadata["of"] else ""
+            rows.append(f"| `{f.name}` | `{values[f.name]}` | {f.metadata['what']}{choice} |")
+    return "\n".join(rows)
 
 
 def drawn() -> list[Schema]:
@@ -158,6 +217,17 @@ def example(rule: str) -> str:
 
 def order_rows() -> str:
     return "\n".join(f"| `{schema}` | {name} | {', '.join(points)} |" for schema, orders in ORDERS.items() for name, points in orders.items())
+
+
+def law_rows() -> str:
+    """The share of perfect poses that pass, by number of points and convention of sigmas."""
+
+    def cells(points: int, power: float, thresholds: tuple[float, ...]) -> list[str]:
+        shares = [100 * float(p) for p in tail(np.full(points, power), thresholds)]
+        return [f"{p:.1f}%" if p >= 0.05 else f"{p:.2f}%" if p >= 0.005 else "<0.01%" for p in shares]
+
+    rows = [[str(n), *cells(n, 1 / 8, (0.5, 0.75, 0.9, 0.95)), *cells(n, 1 / 2, (0.5, 0.75, 0.9))] for n in (1, 3, 6, 10, 17, 23)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def schema_section(s: Schema) -> str:
@@ -236,19 +306,44 @@ def nme_rows() -> str:
     return table({f"NME.{name}": norm_text(n) if isinstance(n, str) else f"points {n[0]} and {n[1]}" for name, n in NME_NORMS.items()})
 
 
+def leaderboard_parts() -> dict[str, str]:
+    """The board, what its fields and boxes are, and the speeds that were measured."""
+    from baselines.board.pages import as_markdown
+    from baselines.board.rows import FIELDS, read_board
+    from baselines.boxes import BOXES
+    from baselines.speeds import read_speeds, speed_table
+
+    board = read_board()
+    sections = as_markdown(replace(board, published=())), as_markdown(replace(board, computed=()))
+    computed, published = (re.sub(r"^##", "###", text, flags=re.MULTILINE) for text in sections)
+    measured = read_speeds(DOCS.parent / "benchmarks" / "gpu" / "benchmark.json")
+    known = {row["recipe"] for row in measured}
+    counted = [row for row in read_speeds(DOCS.parent / "benchmarks" / "floors.json") if row["recipe"] not in known]
+    return {
+        "computed": computed or "No run has been added yet.\n",
+        "published": published,
+        "fields": table(FIELDS),
+        "boxes": table(BOXES),
+        "speeds": speed_table([*measured, *counted]),
+    }
+
+
 def commands() -> str:
     """Every command's --help, as a terminal of 100 columns shows it."""
+    from baselines.cli import app as baselines
     from posebench.cli import app as posebench
     from posedata.cli import app as posedata
 
-    parts = []
-    for name, group in (("posedata", posedata), ("posebench", posebench)):
-        parent = click.Context(group, info_name=name, terminal_width=100, help_option_names=["-h", "--help"])
-        parts.append(help_block(name, group, parent))
-        for verb in sorted(group.commands):
-            command = group.commands[verb]
-            parts.append(help_block(f"{name} {verb}", command, click.Context(command, info_name=verb, parent=parent, terminal_width=100)))
-    return "\n".join(parts)
+    groups = (("posedata", posedata), ("posebench", posebench), ("baselines", baselines))
+    return "\n".join(part for name, group in groups for part in help_blocks(name, name, group, None))
+
+
+def help_blocks(title: str, name: str, command: click.Command, parent: click.Context | None) -> list[str]:
+    """The help of a command, and of those in it."""
+    inside = sorted(command.commands) if isinstance(command, click.Group) else []
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=100, **({"help_option_names": ["-h", "--help"]} if parent is None else {}))
+    own = [help_block(title, command, context)]
+    return own + [part for verb in inside for part in help_blocks(f"{title} {verb}", verb, command.commands[verb], context)]  # type: ignore[attr-defined]
 
 
 def help_block(title: str, command: click.Command, context: click.Context) -> str:
@@ -273,6 +368,8 @@ def main() -> None:
         save_picture(draw_schema(schema), DOCS / "img" / f"{schema.name}.png")
     sheets()
     errors()
+    robustness()
+    comparisons()
 
 
 def errors() -> None:
@@ -293,6 +390,31 @@ def errors() -> None:
     }
     for name, figure in figures.items():
         plots.save(figure, DOCS / "img" / f"errors-{name}.png")
+
+
+def robustness() -> None:
+    """The picture of the page on robustness: a ceiling of the demo's set, with a model beside it."""
+    from posebench import ceiling, evaluate, plots
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 192)
+    made = ceiling(evaluate(truth, simulate(truth, jitter=0.02, miss=0.14, seed=1).pred))
+    plots.save(plots.ceiling_by_threshold(made), DOCS / "img" / "robustness-ceiling.png")
+
+
+def comparisons() -> None:
+    """The pictures of the page on comparing: four simulated models."""
+    from posebench import compare, evaluate, plots, rank
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 128)
+    shares = {"hrnet": (0.1, 0.08), "vit": (0.08, 0.06), "simple": (0.16, 0.08), "vit again": (0.08, 0.06)}
+    found = {name: simulate(truth, miss=miss, swap=swap, seed=seed).pred for seed, (name, (miss, swap)) in enumerate(shares.items(), 1)}
+    a, b = (evaluate(truth, found[name]) for name in ("hrnet", "vit"))
+    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "PCK@0.1"], by="instances")), DOCS / "img" / "compare.png")
+    plots.save(plots.rank_distribution(rank(found, truth)), DOCS / "img" / "ranks.png")
 
 
 def sheets() -> None:

@@ -121,7 +121,9 @@ def test_the_branches_of_hrnet_are_its_own() -> None:
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(28.5, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["test_convnext", "mobilenetv4_conv_small", "hrnet_w18_small", "test_vit", "torchvision:shufflenet_v2_x0_5"])
+@pytest.mark.parametrize(
+    "name", ["tests.modelled:three_layers", "test_convnext", "mobilenetv4_conv_small", "hrnet_w18_small", "test_vit", "torchvision:shufflenet_v2_x0_5"]
+)
 @pytest.mark.parametrize("head", ["fpn", "bilinear"])
 def test_nothing_is_kept_that_cannot_learn(name: str, head: str) -> None:
     """A parameter without gradient, such as a classifier's norm, would make processes wait for each other."""
@@ -251,6 +253,15 @@ def test_depths_rise_from_the_image_to_the_head(name: str) -> None:
     for p in model.backbone.parameters():
         p.requires_grad_(False)
     assert layers(model) == depths, "freezing moves nobody"
+
+
+def test_a_token_that_timm_forgets_is_shallow_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As timm did with reg_token until issue 2712."""
+    from baselines import layers as room
+
+    timms = room.group_parameters
+    monkeypatch.setattr(room, "group_parameters", lambda *a, **k: {**timms(*a, **k), "cls_token": 6})
+    assert layers(small(backbone="test_vit", head="bilinear"))["backbone.body.model.cls_token"] == 0
 
 
 def test_every_block_of_a_vit_learns_at_its_own_rate() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from baselines import Boxes, Run, find_boxes, load_predictor
+from baselines import Boxes, Predictor, Run, find_boxes, load_predictor
 from baselines.cost import costs, floors
 from baselines.hub import pull, push
 from baselines.predict import by_image, draw, measured, predict
@@ -119,7 +119,7 @@ def detections(truth: PoseDataset, path: Path, **changes: object) -> Path:
 
 def test_boxes_of_a_file_count_in_the_score_and_are_thinned(mine: Run, truth: PoseDataset, tmp_path: Path) -> None:
     records = json.loads(detections(truth, tmp_path / "d.json").read_text())
-    (tmp_path / "d.json").write_text(json.dumps(records + [{**records[0], "score": 0.1}]))
+    (tmp_path / "d.json").write_text(json.dumps([*records, {**records[0], "score": 0.1}]))
     found = predict(mine, truth, boxes=str(tmp_path / "d.json"), latency=0, quiet=True).predictions
     assert found.header["boxes"] == "detector: d.json"
     assert found.header["score"] == "box x keypoints"
@@ -231,6 +231,18 @@ def test_pictures_that_are_missing_or_broken_are_one_line(mine: Run, truth: Pose
         predict("nowhere", truth)
     with pytest.raises(FormatError, match="no run"):
         predict(tmp_path, truth)
+
+
+def test_a_full_memory_and_a_device_that_is_not_there_are_one_line(mine: Run, truth: PoseDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PoseError, match="--device quantum: no such device"):
+        load_predictor(mine.folder, "quantum")
+
+    def full(self: object, images: torch.Tensor, flip: bool) -> object:
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(Predictor, "forward", full)
+    with pytest.raises(PoseError, match=r"out of memory \(tried to allocate\); --batch 16"):
+        predict(mine, truth, batch=32, quiet=True)
 
 
 def test_an_empty_set_has_no_truth_to_take_boxes_from(mine: Run, truth: PoseDataset) -> None:

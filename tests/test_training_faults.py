@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from baselines.cli import app  # noqa: E402
 from baselines.predict import predict  # noqa: E402
 from baselines.recipes import RECIPES  # noqa: E402
 from baselines.runs import read_metrics  # noqa: E402
+from baselines.train import train  # noqa: E402
 from tests.test_training import interrupted, learned, one_cache, same, weights, written  # noqa: E402, F401
 from tests.tiny import RECIPE  # noqa: E402
 
@@ -150,6 +153,32 @@ def test_few_crops_make_one_batch_and_a_note(tmp_path: Path) -> None:
 def test_a_tracker_that_is_not_installed_or_unknown_is_one_line(tmp_path: Path) -> None:
     refused("pip install trackio", RECIPE, tmp_path / "a", log=("trackio",))
     refused("did you mean 'tensorboard'?", RECIPE, tmp_path / "b", log=("tensorbord",))
+
+
+def test_a_tracker_is_told_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    room = SimpleNamespace(init=lambda **how: told.append(how["config"]["lr"]), log=lambda values, step: told.append((step, set(values))))
+    monkeypatch.setitem(sys.modules, "trackio", room)
+    learned(RECIPE, tmp_path / "a", log=("trackio",))
+    (lr, *epochs) = told
+    assert lr == RECIPE.lr and [step for step, _ in epochs] == [2, 4] and all({"loss", "val_loss", "AP", "lr"} <= values for _, values in epochs)
+
+
+@pytest.mark.parametrize(("device", "text"), [("gpu", "no such device; cpu, cuda or cuda:1"), ("cuda:77", "GPUs are here"), ("meta", "never tried")])
+def test_a_device_that_is_not_there_is_one_line(device: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(PoseError, match=text):
+        train(RECIPE, tmp_path / "a", device=device, quiet=True)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again_as_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = learned(replace(RECIPE, epochs=1, val="", seed=5), tmp_path / "start")
+    whole = learned(replace(RECIPE, epochs=1), tmp_path / "whole", init=str(start.folder))
+    with monkeypatch.context() as patched:
+        interrupted(1, KeyboardInterrupt, patched)
+        with pytest.raises(KeyboardInterrupt):
+            learned(replace(RECIPE, epochs=1), tmp_path / "cut", init=str(start.folder))
+    assert not (tmp_path / "cut" / "resume.safetensors").exists()
+    assert same(weights(learned(replace(RECIPE, epochs=1), tmp_path / "cut", resume=True).folder), weights(whole.folder))
 
 
 # -- the commands --------------------------------------------------------------------------------------

@@ -70,4 +70,4 @@ def _meta_values(p: Predictions) -> dict[str, tuple[list[Any], NDArray[np.bool_]
 def _null_for_nan(values: NDArray[Any]) -> list[Any]:
     if values.dtype.kind != "f" or not np.isnan(values).any():
         return list(values.tolist())
-    return list(np.where(np.isnan(values), None, values.astype(object)).tolist())
+    return [None if v != v else v for v in values.tolist()]
