@@ -39,6 +39,10 @@ TORCH = (
     "hub",
     "benchmark",
     "parity",
+    "looking",
+    "topdown",
+    "freezing",
+    *(f"rcnn/{name}" for name in ("model", "regions", "losses", "targets", "decode", "loader", "grow", "foreign", "published", "family", "finding", "scoring")),
 )
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 
@@ -56,8 +60,8 @@ ROOMS = {
         "posebench/suspects/sheet.py",
     },
     "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
-    "torchvision": {"baselines/backbones.py"},
-    "timm": {"baselines/backbones.py", "baselines/layers.py", "baselines/session.py", "baselines/benchmark.py"},
+    "torchvision": {"baselines/backbones.py"} | {f"baselines/rcnn/{name}.py" for name in ("model", "regions", "losses", "published")},
+    "timm": {"baselines/rcnn/model.py", "baselines/backbones.py", "baselines/layers.py", "baselines/session.py", "baselines/benchmark.py"},
     "onnxruntime": set(),
     "onnxscript": set(),
     "safetensors": {"baselines/checkpoint.py"},
