@@ -145,6 +145,7 @@ def lr_command(
     "--epochs", type=click.IntRange(1), metavar="N", help="Learn the run itself again for so many epochs, and all changes of it; the run's own unless given."
 )
 @click.option("--start", metavar="START", help="What initialisation is held against: scratch, weights, or another run's FOLDER.")
+@click.option("--metric", metavar="NAME", help="The number to look at; the recipe's score unless given.")
 @click.option("--boxes", default="truth", show_default=True, metavar="WHICH", help="As of baselines predict.")
 @click.option("-o", "--out", metavar="FOLDER", help="Where runs, table and pictures are kept; RUN/ablation unless given.")
 @_ROOT
@@ -166,6 +167,9 @@ def ablate(run: str, listed: bool, as_json: bool, quiet: bool, **options: Any) -
     if listed:
         emit({name: part.text for name, part in PARTS.items()}, "\n".join(f"{name:<16} {part.text}" for name, part in PARTS.items()), as_json)
         return
+    from .runs import read_run
+
+    read_run(run)  # told before torch is waited for
     room = _room("ablation", "ablate")
     values = room.ablate(run, command=_said(), quiet=quiet or as_json, **options)
     emit(values, f"{room.ablation_text(values)}\n{values['out']}/ablation.json, {values['out']}/ablation.png", as_json)

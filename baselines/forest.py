@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posebench.plots.style import COLOURS, FAINT, INK, LINE, MARGIN, SMALL, TEXT, axes, page, put, save, short, styled, text_width
 
-__all__ = ["draw_ablation", "draw_sweep"]
+if TYPE_CHECKING:
+    from .rates import RangeTest
+
+__all__ = ["draw_ablation", "draw_rates", "draw_sweep"]
 
 _STEP, _WIDE, _GAP = 0.3, 4.4, 0.85
 
@@ -87,4 +90,24 @@ def _forest(marks: Sequence[_Mark], title: str, told: str, label: str, heads: tu
         ax.grid(True, axis="x")
         ax.spines["left"].set_visible(False)
         ax.set_xlabel(label, fontsize=SMALL)
+    return save(figure, path)
+
+
+def draw_rates(found: RangeTest, path: str | Path) -> Path:
+    """The loss by the rate of its step, with the rate to try."""
+    steepest = found.steepest
+    title = f"The loss falls fastest at {steepest:.1e}" if steepest == steepest else "The loss never fell"
+    with styled():
+        figure = page(title, f"{found.recipe}, {found.optimiser}; a step at each rate; the line is a mean over neighbours", 7.2, 3.6)
+        ax = axes(figure, MARGIN + 0.6, 0.65, 5.9, 2.8)
+        ax.plot(found.rates, found.losses, ".", color=COLOURS["good"], markersize=4)
+        ax.plot(found.rates, found.smoothed, color=COLOURS["inversion"], linewidth=1.8)
+        for rate, label in ((steepest, " steepest"), (found.lowest, " lowest")):
+            if rate == rate:
+                ax.axvline(rate, color=FAINT, linewidth=0.9, linestyle=":")
+                ax.text(rate, 1.0, label, transform=ax.get_xaxis_transform(), fontsize=SMALL, color=FAINT, va="top")
+        ax.set_xscale("log")
+        ax.grid(True)
+        ax.set_xlabel("learning rate", fontsize=SMALL)
+        ax.set_ylabel("loss", fontsize=SMALL)
     return save(figure, path)

@@ -20,16 +20,17 @@ def alone(ev: Evaluation, metric: str, resamples: int = 1000) -> dict[str, Any]:
     return {"value": plainly(found.value), "low": plainly(found.low), "high": plainly(found.high)}
 
 
-def against(one: Evaluation, others: Mapping[str, Evaluation], metric: str, resamples: int = 1000) -> dict[str, dict[str, Any]]:
-    """Every other less the one: difference, paired interval, and how often luck would make it, by Holm over all of them."""
+def against(pairs: Mapping[str, tuple[Evaluation, Evaluation]], metric: str, resamples: int = 1000) -> dict[str, dict[str, Any]]:
+    """The second of each pair less the first: difference, paired interval, and how often luck would make it, by Holm over all of them."""
     from posebench.stats import corrected
 
-    rows = {name: compare(one, ev, metrics=[metric], correction="none", resamples=resamples)[metric] for name, ev in others.items()}
+    rows = {name: compare(*pair, metrics=[metric], correction="none", resamples=resamples)[metric] for name, pair in pairs.items()}
     p = corrected(np.array([row.p for row in rows.values()]), "holm") if rows else np.zeros(0)
     return {
-        name: {"difference": plainly(row.difference), "low": plainly(row.low), "high": plainly(row.high), "p": plainly(q), "real": bool(q <= 0.05 + 1e-12)}
+        name: {"difference": plainly(row.difference), "low": plainly(row.low), "high": plainly(row.high), "p": plainly(q), "real": bool(q <= 0.05 + 1e-12),
+               "better": row.better == row.b}
         for (name, row), q in zip(rows.items(), p.tolist(), strict=True)
-    }
+    }  # fmt: skip
 
 
 def how(ev: Evaluation, resamples: int, tests: int) -> str:

@@ -44,7 +44,7 @@ def runtime(sources: Sequence[str | Path], *, crops: int = 50, batch: int = 16, 
     for turn in range(crops + _WARM):
         for i, (predictor, _) in enumerate(loaded):
             singles[i].append(_timed(predictor, watches[i], 1))
-            if turn % 10 < 1 or turn < _WARM:
+            if turn < _WARM or (turn - _WARM) % 10 == 0:
                 batches[i].append(_timed(predictor, watches[i], batch))
     return [
         {"name": predictor.name, **about, **_times(np.array(one[_WARM:]), np.array(many[_WARM:]), batch), "flip_test": flips(predictor), "batch": batch,

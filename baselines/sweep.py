@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from posebench.evaluation import Evaluation, evaluate
+from posedata.command import say
 from posedata.errors import PoseError
-from posedata.progress import bar
 
 from .pairs import against, aligned, alone, how, plainly, points
 from .recipes import Recipe, load_recipe
@@ -80,10 +80,9 @@ def _require(recipe: Recipe, keep: int, trials: Sequence[Trial]) -> None:
 def _learned(trials: Sequence[Trial], folder: Path, given: Mapping[str, Any], quiet: bool) -> list[Outcome]:
     """Every trial's outcome, in the order given."""
     made = []
-    with bar("sweeping", len(trials), quiet) as step:
-        for trial in trials:
-            made.append(learn(trial, folder / trial.name, **given))
-            step(1)
+    for i, trial in enumerate(trials, 1):
+        say(f"{folder.name} {i}/{len(trials)}: {trial.name}", quiet)
+        made.append(learn(trial, folder / trial.name, **given))
     return made
 
 
@@ -103,13 +102,14 @@ def _numbers(short: list[Outcome], long: list[Outcome], recipe: Recipe, resample
     truth = data_of(recipe, "val", root)
     evs = [evaluate(truth, _run(o).folder / PREDICTIONS, metrics=(recipe.score,)) for o in (*short, *long)]
     first, *others = evs
-    found = against(first, {str(i): ev for i, ev in enumerate(others, 1)}, recipe.score, resamples)
+    found = against({str(i): (first, ev) for i, ev in enumerate(others, 1)}, recipe.score, resamples)
     rows = [_row(o, ev, recipe.score, resamples) | {"best": found.get(str(i))} for i, (o, ev) in enumerate(zip((*short, *long), evs, strict=True))]
     return {"how": how(first, resamples, len(others)), "hardware": _run(short[0]).facts["hardware"], "rows": rows[: len(short)], "longer": rows[len(short) :]}
 
 
 def _run(outcome: Outcome) -> Run:
-    assert outcome.run is not None
+    if outcome.run is None:
+        raise PoseError(outcome.trial.name, outcome.failed, "baselines train shows more")
     return outcome.run
 
 

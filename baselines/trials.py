@@ -112,7 +112,8 @@ def _done(folder: Path, recipe: Recipe) -> bool:
     """Whether the folder holds this recipe's run, learned to its end."""
     run = read_run(folder)
     if run.recipe.fingerprint != recipe.fingerprint:
-        other = next((f.name for f in fields(Recipe) if getattr(run.recipe, f.name) != getattr(recipe, f.name) and f.name not in ("name", "note", "published")))
+        same = ("name", "note", "published")
+        other = next(f.name for f in fields(Recipe) if getattr(run.recipe, f.name) != getattr(recipe, f.name) and f.name not in same)
         seen = f"holds a run with {other}={getattr(run.recipe, other)}, not {getattr(recipe, other)}"
         raise PoseError(str(folder), seen, "the settings it was begun with, or another --out")
     lines = read_metrics(folder) if (folder / "metrics.jsonl").exists() else []

@@ -38,6 +38,9 @@ TORCH = (
     "cost",
     "hub",
     "benchmark",
+    "runtime",
+    "rates",
+    "ablation",
     "parity",
 )
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
@@ -63,7 +66,7 @@ ROOMS = {
     "safetensors": {"baselines/checkpoint.py"},
     "huggingface_hub": {"baselines/hub.py"},
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
-    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/board/plot.py"},
+    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/forest.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
