@@ -66,7 +66,7 @@ def _forest(marks: Sequence[_Mark], title: str, told: str, label: str, heads: tu
         figure = page(title, told, left + _WIDE + _GAP * len(heads) + MARGIN, tall + 0.85)
         ax = axes(figure, left, 0.65, _WIDE, tall)
         for y, mark in enumerate(marks):
-            if mark.low is not None:
+            if mark.low is not None and mark.high is not None:
                 ax.plot([mark.low, mark.high], [y, y], color=mark.colour, linewidth=2.4, solid_capstyle="round", zorder=2)
             if mark.value is not None:
                 ax.plot(

@@ -57,7 +57,7 @@ def _loaded(source: str | Path, device: str | None) -> tuple[Predictor, dict[str
     """A predictor, and what can be said of it without a watch."""
     if Path(source).is_dir():
         run, predictor = read_run(source), load_predictor(source, device)
-        best = next((line for line in reversed(read_metrics(run.folder)) if line.get("best")), {})
+        best: dict[str, Any] = next((line for line in reversed(read_metrics(run.folder)) if line.get("best")), {})
         scores = {"metric": run.recipe.score, "value": None if best.get(run.recipe.score) is None else plainly(best[run.recipe.score])}
         return predictor, {"input": f"{run.recipe.height}x{run.recipe.width}", **weight_of(run), **scores}
     recipe, where = load_recipe(source), device_of(device)

@@ -90,9 +90,9 @@ def _in_order(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Those that were learned, the best first."""
     from .scoring import higher_is_better
 
-    known = [(o.best.get(o.trial.recipe.score), o) for o in outcomes if o.run is not None]
-    known = [(value, o) for value, o in known if value is not None]
-    return [o for _, o in sorted(known, key=lambda pair: pair[0], reverse=bool(known) and higher_is_better(known[0][1].trial.recipe.score))]
+    known = [(float(o.best[o.trial.recipe.score]), o) for o in outcomes if o.best.get(o.trial.recipe.score) is not None]
+    sign = -1 if not known or higher_is_better(known[0][1].trial.recipe.score) else 1
+    return [o for _, o in sorted(known, key=lambda pair: sign * pair[0])]
 
 
 def _numbers(short: list[Outcome], long: list[Outcome], recipe: Recipe, resamples: int, root: str | Path | None) -> dict[str, Any]:
