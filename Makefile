@@ -4,6 +4,7 @@ UV      = .venv/bin/uv
 RUN     = .venv/bin
 CORE    = .venv/.core
 DEV     = .venv/.dev
+BROWSER = .venv/.browser
 
 .PHONY: demo demo-train gpu test test-fast lint bench docs clean
 
@@ -22,11 +23,11 @@ demo-train: $(DEV)  ## learn the smallest recipe on rendered scenes (three minut
 gpu:  ## what only a GPU can show, on this machine's own python3, which needs torch and timm; the same command goes on where it stopped
 	$(PYTHON) -m baselines.gpu
 
-test: $(DEV)  ## every test that needs no GPU
-	$(RUN)/pytest -n auto
+test: $(DEV) $(BROWSER)  ## every test that needs no GPU
+	$(RUN)/pytest -n auto --dist loadgroup
 
 test-fast: $(DEV)  ## the part under a minute
-	$(RUN)/pytest -n auto -m "not slow"
+	$(RUN)/pytest -n auto --dist loadgroup -m "not slow"
 
 lint: $(DEV)  ## ruff and mypy
 	$(RUN)/ruff check .
@@ -37,7 +38,9 @@ bench: $(DEV)  ## time us and our peers in one run
 	$(RUN)/python -m benchmarks.read
 	$(RUN)/python -m benchmarks.evaluate
 	$(RUN)/python -m benchmarks.errors
+	$(RUN)/python -m benchmarks.report
 	$(RUN)/python -m benchmarks.validate
+	$(RUN)/python -m benchmarks.statistics
 
 docs: $(DEV)  ## write the generated pages and pictures
 	$(RUN)/python -m docs.build
@@ -58,3 +61,10 @@ $(CORE): $(UV) pyproject.toml
 $(DEV): $(UV) pyproject.toml
 	$(UV) pip install -q --python .venv -e '.[train,export]' --group dev
 	@touch $@ $(CORE)
+
+# A browser draws pages in tests: from PATH, else Debian's where we may install it; else those tests skip and say so.
+$(BROWSER): $(DEV)
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "installing Chromium" && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium >/dev/null; } || \
+	  echo "no Chromium: the tests that need a browser will skip"
+	@touch $@

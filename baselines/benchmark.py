@@ -33,6 +33,7 @@ from .optim import Mean, optimiser_of
 from .predict import Predictor, fitting
 from .recipes import Recipe, load_recipe
 from .session import Session
+from .starting import exact
 from .telling import Teller
 from .timing import device_name
 from .train import take_step
@@ -96,6 +97,7 @@ def schema_of(recipe: Recipe) -> Any:
 
 def _session(recipe: Recipe, device: torch.device) -> Session:
     """What the loop of training works on, made of noise."""
+    exact(device)  # as in training
     schema = schema_of(recipe)
     model = build(recipe, schema, weights=False).to(device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
     loader = Loader(noise_crops(recipe, schema), recipe, device)

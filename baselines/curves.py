@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from posebench.plots.style import MARGIN, SHADES, SMALL, axes, page, save, short, styled
 from posedata.errors import DataError
@@ -33,7 +34,10 @@ def plot_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
             _draw(losses, scores, run, lines, SHADES[i % len(SHADES)])
         losses.set(ylabel="loss")
         scores.set(ylabel="of val", xlabel="epoch", ylim=(0, 1.02))
+        last = max(lines[-1]["epoch"] for _, lines in runs)
         for ax in (losses, scores):
+            ax.set_xlim(0.5, last + 0.5)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.grid(True)
             ax.legend(fontsize=SMALL, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False)
     return save(figure, out)

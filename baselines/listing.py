@@ -73,7 +73,7 @@ def options_guide(recipe: Recipe | None = None) -> tuple[dict[str, Any], str]:
             value, meta = getattr(shown, f.name), f.metadata
             values[f.name] = {"value": value, "type": f.type, "what": meta["what"], "of": list(meta["of"])}
             choice = f" ({', '.join(meta['of'])})" if meta["of"] else ""
-            lines.append(f"  {f.name}={_typed(value):<14} {meta['what']}{choice}")
+            lines.append(f"  {f'{f.name}={_typed(value)}':<32} {meta['what']}{choice}")
     return values, "\n".join(lines)
 
 

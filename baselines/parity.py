@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,13 +54,16 @@ def compared(recipe: Recipe | str | Path, device: str, crops: int = 8) -> dict[s
     return {**{k: float(f"{v:.3g}") for k, v in {**values, **bf16}.items()}, "device": device, "wrong": wrong, "same": not wrong}
 
 
-def _exact() -> Any:
-    """No TF32: it keeps ten bits of a product, and the difference would be its own."""
-    if not torch.cuda.is_available():
-        from contextlib import nullcontext
-
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+@contextmanager
+def _exact() -> Iterator[None]:
+    """No TF32, which training uses: it keeps ten bits of a product, and the difference would be its own."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _said(model: PoseModel, images: Tensor) -> tuple[Tensor, Tensor]:

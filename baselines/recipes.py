@@ -169,7 +169,10 @@ def load_recipe(source: str | Path | Recipe) -> Recipe:
         return RECIPES[str(source)]
     if Path(source).suffix == ".toml":
         return read_recipe(source)
-    raise PoseError(str(source), "no such recipe", f"{did_you_mean(str(source), RECIPES)}; or name a .toml file")
+    near = did_you_mean(str(source), RECIPES)
+    raise PoseError(
+        brief(str(source)) or "recipe", "no such recipe", f"{near if near.startswith('did') else 'baselines list shows them'}; or name a .toml file"
+    )
 
 
 def _field(where: str, name: str) -> Any:

@@ -111,13 +111,18 @@ def _boxes(rng: np.random.Generator, n: int) -> NDArray[np.float64]:
 
 
 def draw_predictions(
-    rng: np.random.Generator, people: People, images: int, found: int, again: int, background: int
+    rng: np.random.Generator, people: People, images: int, found: int, again: int, background: int, hard: NDArray[np.float64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Image rows, (M, K, 3) points with confidences, scores and boxes: people found, found again, and not there; sorted by image."""
+    """Image rows, (M, K, 3) points with confidences, scores and boxes: people found, found again, and not there; sorted by image.
+
+    hard: (images,) how much worse than usual an image's people are found.
+    """
     seen = rng.choice(np.flatnonzero(~people.crowd), found, replace=False)
     twice = rng.choice(seen, again)
     which = np.concatenate([seen, twice])
     worse = np.repeat((1.0, 1.8), (found, again)) * rng.lognormal(-0.2, 0.6, found + again)  # how far off a person's points are
+    if hard is not None:
+        worse *= hard[people.image[which]]
     empty = _boxes(rng, background)
     image = np.concatenate([people.image[which], rng.integers(0, images, background)])
     bbox = np.concatenate([people.bbox[which] * rng.normal(1, 0.03, (len(which), 4)), empty])

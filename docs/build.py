@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import numpy as np
 
 from baselines.listing import published_of
 from baselines.recipes import GROUPS, RECIPES, Recipe
@@ -23,6 +24,11 @@ from posebench.postprocess import RESCORES, TIES
 from posebench.protocol import ABSENT, IGNORED, INTERPOLATIONS, PREDICTION_AREAS, TRUTH_AREAS, Protocol
 from posebench.protocols import PROTOCOLS
 from posebench.slices import SLICES
+from posebench.statistics.changes import KINDS as CHANGES
+from posebench.statistics.grids import DECODES
+from posebench.statistics.interval import FEW
+from posebench.statistics.interval import METHODS as INTERVAL_METHODS
+from posebench.statistics.passing import tail
 from posebench.submission import CHECKS
 from posebench.suspicions import SUSPICIONS
 from posedata.catalog import Entry, checksum_text, entry, list_datasets, source_text
@@ -93,7 +99,12 @@ def pages() -> dict[str, dict[str, str]]:
         "splitting.md": {"of": table(OF), "rules": table(SPLIT_RULES), "keys": table(KEYS)},
         "duplicates.md": {"kinds": table(LIKENESSES), "limits": "\n".join(f"| `{name}` | {value:g} | {text} |" for name, (value, text) in LIMITS.items())},
         "profile.md": {"columns": table(MEANINGS)},
+        "statistics.md": {
+            "methods": table(dict(INTERVAL_METHODS)),
+            "few": "\n".join(["| method | images with truths |", "|---|---|", *(f"| `{name}` | {few} |" for name, few in FEW.items())]),
+        },
         "labels.md": {"kinds": table(dict(LABEL_ERRORS))},
+        "robustness.md": {"kinds": table({name: text for name, (text, _) in CHANGES.items()}), "law": law_rows(), "decodes": table(dict(DECODES))},
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
@@ -206,6 +217,17 @@ def example(rule: str) -> str:
 
 def order_rows() -> str:
     return "\n".join(f"| `{schema}` | {name} | {', '.join(points)} |" for schema, orders in ORDERS.items() for name, points in orders.items())
+
+
+def law_rows() -> str:
+    """The share of perfect poses that pass, by number of points and convention of sigmas."""
+
+    def cells(points: int, power: float, thresholds: tuple[float, ...]) -> list[str]:
+        shares = [100 * float(p) for p in tail(np.full(points, power), thresholds)]
+        return [f"{p:.1f}%" if p >= 0.05 else f"{p:.2f}%" if p >= 0.005 else "<0.01%" for p in shares]
+
+    rows = [[str(n), *cells(n, 1 / 8, (0.5, 0.75, 0.9, 0.95)), *cells(n, 1 / 2, (0.5, 0.75, 0.9))] for n in (1, 3, 6, 10, 17, 23)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def schema_section(s: Schema) -> str:
@@ -346,6 +368,8 @@ def main() -> None:
         save_picture(draw_schema(schema), DOCS / "img" / f"{schema.name}.png")
     sheets()
     errors()
+    robustness()
+    comparisons()
 
 
 def errors() -> None:
@@ -366,6 +390,31 @@ def errors() -> None:
     }
     for name, figure in figures.items():
         plots.save(figure, DOCS / "img" / f"errors-{name}.png")
+
+
+def robustness() -> None:
+    """The picture of the page on robustness: a ceiling of the demo's set, with a model beside it."""
+    from posebench import ceiling, evaluate, plots
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 192)
+    made = ceiling(evaluate(truth, simulate(truth, jitter=0.02, miss=0.14, seed=1).pred))
+    plots.save(plots.ceiling_by_threshold(made), DOCS / "img" / "robustness-ceiling.png")
+
+
+def comparisons() -> None:
+    """The pictures of the page on comparing: four simulated models."""
+    from posebench import compare, evaluate, plots, rank
+    from posebench.simulate import simulate
+    from posedata.synthetic.build import synthesize
+
+    truth = synthesize("person", "val", 128)
+    shares = {"hrnet": (0.1, 0.08), "vit": (0.08, 0.06), "simple": (0.16, 0.08), "vit again": (0.08, 0.06)}
+    found = {name: simulate(truth, miss=miss, swap=swap, seed=seed).pred for seed, (name, (miss, swap)) in enumerate(shares.items(), 1)}
+    a, b = (evaluate(truth, found[name]) for name in ("hrnet", "vit"))
+    plots.save(plots.differences(compare(a, b, names=("hrnet", "vit"), metrics=["AP", "PCK@0.1"], by="instances")), DOCS / "img" / "compare.png")
+    plots.save(plots.rank_distribution(rank(found, truth)), DOCS / "img" / "ranks.png")
 
 
 def sheets() -> None:

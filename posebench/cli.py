@@ -12,8 +12,11 @@ from posedata.command import emit, run, say, verb
 from posedata.errors import FormatError
 from posedata.version import __version__
 
+from .cli_browse import add as add_browse
 from .cli_checks import add as add_checks
 from .cli_compare import add as add_comparisons
+from .cli_report import add as add_report
+from .cli_robust import add as add_robust
 from .options import scored
 from .plain import plain
 from .simulate import SHARES
@@ -30,7 +33,8 @@ def app() -> None: ...
 @verb(app, short_help="A first look, without data or network.")
 @click.option("-o", "--out", default="out/demo", show_default=True, metavar="FOLDER", help="Where sheets, predictions and plots go.")
 @click.option("-n", "count", default=192, show_default=True, type=click.IntRange(1, 100_000), help="Scenes of each kind.")
-def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
+@click.option("--browse", is_flag=True, help="Open FiftyOne on the errors at the end; needs the extra 'browse'.")
+def demo(out: str, count: int, browse: bool, as_json: bool, quiet: bool) -> None:
     """Draw synthetic animals and people with exact keypoints; then score, diagnose and plot simulated predictions.
 
     The model that is simulated takes left hind legs for right ones: look at the plots whether they say so.
@@ -40,6 +44,10 @@ def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
     values, text = run_demo(Path(out), count, quiet or as_json)
     emit(plain(values), text, as_json)
     say(f"\n{next_steps(Path(out))}", quiet or as_json)
+    if browse:
+        from .browsing.demo import browse_demo
+
+        browse_demo(Path(out), count, quiet or as_json)
 
 
 @verb(app, short_help="Score predictions: AP, PCK and their relatives.")
@@ -47,6 +55,10 @@ def demo(out: str, count: int, as_json: bool, quiet: bool) -> None:
 @click.option("--metrics", metavar="NAMES", help="Comma-separated, such as AP,AP@0.75,PCK@0.2[large]; posebench metrics explains the language.")
 @click.option("--by", multiple=True, metavar="SLICE", help="A row for each keypoint, category, size, crowd, overlap, ..., or value of a column.")
 @click.option("--min", "floors", multiple=True, metavar="NAME=NUMBER", help="Exit 1 where a metric is below this: --min AP=0.72.")
+@click.option("--interval", type=float, metavar="LEVEL", help="Print between what each number lies on other images like these: --interval .95.")
+@click.option("--clusters", metavar="COLUMN", help="With --interval: images that belong together, such as those of a video.")
+@click.option("--resamples", type=int, metavar="N", help="With --interval: how often images are drawn again; 1000 unless given.")
+@click.option("--seed", type=int, metavar="N", help="With --interval: one seed, one result; 0 unless given.")
 @click.option("--check", is_flag=True, help="Run pycocotools on the same columns and print where it differs.")
 @click.option("-o", "--out", metavar="FILE", help="Write the result: .json, or .csv for the slices.")
 def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
@@ -57,6 +69,7 @@ def evaluate(predictions: tuple[str, ...], as_json: bool, quiet: bool, **options
     posebench evaluate preds.json --dataset crowdpose --split val
     posebench evaluate preds.json --truth gt.json --by size --by keypoint
     posebench evaluate preds.json --truth gt.json --metrics AP,PCK@0.2 --min AP=0.72
+    posebench evaluate preds.json --truth gt.json --interval .95 --by size
     """
     from .scoring import score
 
@@ -157,7 +170,10 @@ def simulate(source: str, out: str, schema: str | None, root: str | None, as_jso
 
 
 add_checks(app)
+add_report(app)
+add_robust(app)
 add_comparisons(app)
+add_browse(app)
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def run_demo(folder: Path, count: int, quiet: bool) -> tuple[dict[str, Any], str
     pred.to_json(path)
     ev = evaluate(truth, pred)
     report = ev.errors()
-    pictures = _plots(ev, report, folder)
+    pictures, page = _plots(ev, report, folder), _report(ev, path, folder)
     values["predictions"] = {
         "out": str(path),
         "poses": len(pred),
@@ -48,8 +48,9 @@ def run_demo(folder: Path, count: int, quiet: bool) -> tuple[dict[str, Any], str
         "wrong": {name: row["wrong"] for name, row in report.slices("keypoint")},
         "cost": report.cost.to_dict()["alone"],
         "plots": {name: str(p) for name, p in pictures.items()},
+        "report": str(page),
     }
-    return values, "\n\n".join(["\n".join(cards), _scores(ev, path), _errors(report), _pictures(pictures)])
+    return values, "\n\n".join(["\n".join(cards), _scores(ev, path), _errors(report), _pictures(pictures), f"all of it on one page\n  {page}"])
 
 
 def next_steps(folder: Path) -> str:
@@ -59,6 +60,7 @@ def next_steps(folder: Path) -> str:
         "Go on with:",
         f"  posebench evaluate {path} --by keypoint",
         f"  posebench errors {path} --worst 10 --kind inversion",
+        f"  posebench report {path} -o {folder / 'report.pdf'}",
         "  posedata show synthetic/quadruped --by species -o species.png",
     ])  # fmt: skip
 
@@ -101,6 +103,15 @@ def _plots(ev: Evaluation, report: ErrorReport, folder: Path) -> dict[str, Path]
         "confusion": plots.confusion(report),
     }
     return {name: plots.save(figure, folder / f"{name}.png") for name, figure in figures.items()}
+
+
+def _report(ev: Evaluation, path: Path, folder: Path) -> Path:
+    """The page, as `posebench report` writes it."""
+    from .reporting.contents import Contents
+    from .reporting.forms import write_report
+
+    page = folder / "report.html"
+    return write_report(Contents(ev, 60, ("posebench", "report", str(path), "-o", str(page), "--images", "60"), str(path)), page)
 
 
 def _scores(ev: Evaluation, path: Path) -> str:

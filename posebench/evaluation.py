@@ -149,6 +149,13 @@ class Evaluation:
 
         return diagnose(self, rules, order or ORDER, truth_boxes)
 
+    def report(self, path: str | Path, images: int = 100, *, quiet: bool = True) -> Path:
+        """The numbers, what went wrong and where, and the worst poses, as .html, .pdf, .md or .json; `images` limits the gallery."""
+        from .reporting.contents import Contents
+        from .reporting.forms import write_report
+
+        return write_report(Contents(self, images, quiet=quiet), path)
+
     # -- operating points and curves -------------------------------------------------------------------
 
     def at(self, confidence: float, similarity: float = 0.5, where: str = "") -> OperatingPoint:
@@ -256,6 +263,11 @@ class Evaluation:
         from .table import as_text
 
         return as_text(self)
+
+    def _repr_html_(self) -> str:
+        from .reporting.notebook import evaluation_html
+
+        return evaluation_html(self)
 
 
 def evaluate(

@@ -20,7 +20,7 @@ from .sight import Distortion, distortions, image_steps, kept, sight, stepped, t
 from .suspicions import same_poses
 from .workings import Workings
 
-__all__ = ["Change", "neighbours"]
+__all__ = ["Change", "neighbours", "sigma_lists"]
 
 EVERY = 1_000_000
 """More predictions than an image has."""
@@ -121,7 +121,7 @@ def _sigmas(w: Workings, where: str) -> Iterator[Change]:
     schema = w.aligned.truth.schema
     if where in w.protocol.parts:
         return
-    for name, why, values in _sigma_lists(schema):
+    for name, why, values in sigma_lists(schema):
         if not np.array_equal(values[None], w.problem(where).sigmas[:1]):
             yield Change(name, why, _with_sigmas(where, partial(_listed, values)))
 
@@ -139,7 +139,7 @@ _ANIMALPOSE_MMPOSE = {
 }  # fmt: skip
 
 
-def _sigma_lists(schema: Schema) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+def sigma_lists(schema: Schema) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
     """(name, why, sigmas in the schema's order) of lists in use for a schema."""
     name = schema.name.removesuffix("_062")
     if name == "ap10k17":

@@ -8,7 +8,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,11 @@ from posedata.files import write_bytes
 from .evaluation import Evaluation, evaluate
 from .metrics import Measured, canonical, read_metric
 from .options import source_of
+from .plain import plain
 from .table import as_text, slices_text, styled
+
+if TYPE_CHECKING:
+    from .statistics.interval import Interval
 
 __all__ = ["evaluated", "score"]
 
@@ -43,14 +47,18 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
     """Score, print, write; exit 1 where a floor is not reached."""
     floors = [_floor(text) for text in options["floors"]]
     _check_suffix(options["out"])
+    how = _how(options)
     names = None if options["metrics"] is None else [n.strip() for n in options["metrics"].split(",") if n.strip()]
     ev = evaluated(predictions, options, names)
     tables = {by: ev.slices(by, names) for by in options["by"]}
+    sure = {by: ev.interval_slices(by or None, names, **how) for by in ("", *tables)} if how else {}
     below = [(name, floor, ev[name]) for name, floor in floors if not ev[name] >= floor]
     values = ev.to_dict()
-    text = [as_text(ev), *(slices_text(by, rows) for by, rows in tables.items())]
+    text = [as_text(ev, dict(sure[""])[None] if sure else {}), *(slices_text(by, rows, sure.get(by, ())) for by, rows in tables.items())]
     if tables:
         values["by"] = {by: [_plain(label, measured) for label, measured in rows] for by, rows in tables.items()}
+    if sure:
+        _add_intervals(values, sure)
     if floors:
         values["below"] = [{"metric": name, "floor": floor, "value": _or_null(value)} for name, floor, value in below]
     if options["check"]:
@@ -58,13 +66,34 @@ def score(predictions: Sequence[str], options: Mapping[str, Any], as_json: bool,
         values["check"] = differences
         text.append(_check_text(differences))
     if options["out"]:
-        _write(options["out"], values, tables)
+        _write(options["out"], values, tables, sure)
         say(f"written to {options['out']}", quiet or as_json)
     emit(values, styled("\n\n".join(text)), as_json)
     for name, floor, value in below:
         say(f"{name} is unknown, for there is no truth; {floor:g} is asked" if math.isnan(value) else f"{name} is {value:.6g}, below {floor:g}", as_json)
     if below or (options["check"] and _differs(values["check"])):
         sys.exit(1)
+
+
+Sure = dict[str, list[tuple[Any, dict[str, "Interval"]]]]
+"""Intervals of each slice, by what was sliced by; "" for all."""
+
+
+def _how(options: Mapping[str, Any]) -> dict[str, Any]:
+    """How intervals are to be made; nothing where they are not asked for."""
+    how = {name: options[name] for name in ("clusters", "resamples", "seed") if options[name] is not None}
+    if options["interval"] is not None:
+        return {"level": options["interval"], **how}
+    if how:
+        raise PoseError(f"--{next(iter(how))}", "given without --interval", "add --interval .95")
+    return {}
+
+
+def _add_intervals(values: dict[str, Any], sure: Sure) -> None:
+    """To what is told to programs."""
+    for by, rows in sure.items():
+        for i, (_, found) in enumerate(rows):
+            (values["by"][by][i] if by else values)["intervals"] = plain({name: each.to_dict() for name, each in found.items()})
 
 
 def _floor(text: str) -> tuple[str, float]:
@@ -92,7 +121,7 @@ def _or_null(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _write(out: str, values: Mapping[str, Any], tables: Mapping[str, Sequence[tuple[Any, Mapping[str, Measured]]]]) -> None:
+def _write(out: str, values: Mapping[str, Any], tables: Mapping[str, Sequence[tuple[Any, Mapping[str, Measured]]]], sure: Sure) -> None:
     if Path(out).suffix == ".json":
         import json
 
@@ -100,12 +129,21 @@ def _write(out: str, values: Mapping[str, Any], tables: Mapping[str, Sequence[tu
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("by", "slice", "metric", "value", "n"))
+    writer.writerow(("by", "slice", "metric", "value", "n", *(("low", "high", "how") if sure else ())))
     if not tables:
-        writer.writerows(("", "", name, _cell(v), values["n"][name]) for name, v in values["metrics"].items())
+        writer.writerows(("", "", name, _cell(v), values["n"][name], *_ends(sure, "", 0, name)) for name, v in values["metrics"].items())
     for by, rows in tables.items():
-        writer.writerows((by, label, name, _cell(_or_null(m.value)), m.n) for label, measured in rows for name, m in measured.items())
+        for i, (label, measured) in enumerate(rows):
+            writer.writerows((by, label, name, _cell(_or_null(m.value)), m.n, *_ends(sure, by, i, name)) for name, m in measured.items())
     write_bytes(out, text.getvalue().encode())
+
+
+def _ends(sure: Sure, by: str, place: int, name: str) -> tuple[str, ...]:
+    """Cells of an interval; none where none is asked for."""
+    if not sure:
+        return ()
+    found = sure[by][place][1][name]
+    return _cell(_or_null(found.low)), _cell(_or_null(found.high)), found.how
 
 
 def _cell(value: float | None) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .annotators.estimate import SigmaEstimate, estimate_sigmas, sigmas_from_residuals
     from .annotators.plan import RepeatPlan, plan_repeats
     from .annotators.raters import AnnotatorReport, compare_annotators
+    from .browsing import browse, from_fiftyone
     from .catalog import Entry, list_datasets, load_dataset
     from .category import Category, Provenance
     from .dataset import PoseDataset, Sample
@@ -47,6 +48,7 @@ _HOME = {
     "annotators.estimate": ("SigmaEstimate", "estimate_sigmas", "sigmas_from_residuals"),
     "annotators.plan": ("RepeatPlan", "plan_repeats"),
     "annotators.raters": ("AnnotatorReport", "compare_annotators"),
+    "browsing": ("browse", "from_fiftyone"),
     "catalog": ("Entry", "list_datasets", "load_dataset"),
     "category": ("Category", "Provenance"),
     "joining": ("concat",),

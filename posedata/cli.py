@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from . import cli_duplicates, cli_merge, cli_sigmas, cli_validate
+from . import cli_browse, cli_duplicates, cli_merge, cli_sigmas, cli_validate
 from .command import emit, run, say, verb
 from .dataset import PoseDataset
 from .errors import FormatError, PoseError
@@ -190,7 +190,7 @@ def _plain(ds: PoseDataset) -> dict[str, int]:
     return {key.replace(" ", "_"): value for key, value in ds.counts().items()}
 
 
-for room in (cli_validate, cli_merge, cli_duplicates, cli_sigmas):
+for room in (cli_validate, cli_merge, cli_duplicates, cli_sigmas, cli_browse):
     room.add(app)
 
 

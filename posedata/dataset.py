@@ -291,6 +291,14 @@ class PoseDataset:
             raise needs(f"to_torch ({e.name})", "train") from None
         return to_torch(self, of, **options)
 
+    def to_fiftyone(self, name: str | None = None, fresh: bool = False) -> Any:
+        """A persistent FiftyOne dataset, made or brought up to date; posedata.from_fiftyone brings it home, edits and all."""
+        try:
+            from .formats.fiftyone import to_fiftyone
+        except ModuleNotFoundError as e:
+            raise needs(f"to_fiftyone ({e.name})", "browse") from None
+        return to_fiftyone(self, name, fresh)
+
     def with_mask_area(self) -> PoseDataset:
         """Areas that are unknown, measured on the file's polygons and RLEs by pycocotools."""
         from .formats.masks import with_mask_area

@@ -23,6 +23,7 @@ from .tables import Images
 
 __all__ = [
     "contact_sheet",
+    "cut_square",
     "decode_image",
     "draw_pose",
     "draw_schema",
@@ -30,10 +31,12 @@ __all__ = [
     "font",
     "image_path",
     "image_size",
+    "jpeg",
     "look_at",
     "open_image",
     "save_picture",
     "small_example",
+    "square_around",
 ]
 
 T = TypeVar("T")
@@ -103,6 +106,33 @@ def save_picture(picture: Image.Image, path: str | Path) -> Path:
     if path.suffix.lower() not in kinds:
         raise FormatError(str(path), f"no picture ends in {path.suffix!r}", "write .png, .jpg or .webp")
     return write_with(path, lambda temporary: picture.save(temporary, kinds[path.suffix.lower()]))
+
+
+def square_around(points: NDArray[np.float64], margin: float = 0.25, least: float = 24.0) -> tuple[float, float, float]:
+    """Corner and side of a square around (n, 2) pixels, counted as edges are; `margin` is a share of their longer extent."""
+    low, high = points.min(0), points.max(0)
+    side = max(float((high - low).max()) * (1 + 2 * margin), least)
+    x, y = ((low + high) / 2 + 0.5 - side / 2).tolist()
+    return x, y, side
+
+
+PALE = (236, 233, 226)
+
+
+def cut_square(picture: Image.Image, square: tuple[float, float, float], tile: int, beyond: tuple[int, int, int] = PALE) -> Image.Image:
+    """The part of a picture under a square, `tile` pixels wide; of one colour where the square leaves the picture."""
+    x, y, side = square
+    shrink = max(1, min(int(side // (2 * tile)), *picture.size))  # the transform alone would skip pixels
+    small = picture.reduce(shrink) if shrink > 1 else picture
+    box = (x / shrink, y / shrink, (x + side) / shrink, (y + side) / shrink)
+    return small.transform((tile, tile), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR, fillcolor=beyond)
+
+
+def jpeg(picture: Image.Image, quality: int = 72) -> bytes:
+    """The bytes of a small picture."""
+    held = io.BytesIO()
+    picture.save(held, "JPEG", quality=quality)
+    return held.getvalue()
 
 
 @cache

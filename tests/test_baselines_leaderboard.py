@@ -170,6 +170,13 @@ def test_rows_are_ranked_and_those_that_cannot_be_told_apart_share_a_rank(tmp_pa
     assert [len(r.rows) for r in rankings(other.rows) if r.ranked] == [1, 3]
 
 
+def test_a_rank_is_one_more_than_those_that_are_better_and_told_apart() -> None:
+    same = {"protocol": "p 1", "truth": "t", "boxes": "truth", "conditions": "none"}
+    lettered = {"first": ("a", 0.60), "second": ("ab", 0.59), "third": ("b", 0.58), "last": ("c", 0.30)}
+    (ranking,) = rankings([row(name, **same, groups=groups, metrics={"AP": ap}) for name, (groups, ap) in lettered.items()])
+    assert [ranking.rank(r) for r in ranking.rows] == ["1=", "1=", "2=", "4"]
+
+
 def test_what_predict_measured_and_what_is_said_enter_the_row(tmp_path: Path, root: Path) -> None:
     path = predicted(root, tmp_path / "p.json")
     (tmp_path / "p.measured.json").write_text(json.dumps({"gmac": 1.5, "images_per_second": 200.0, "hardware": "a machine", "unknown": 3, "size_mb": None}))

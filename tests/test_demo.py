@@ -25,7 +25,9 @@ def test_demo_writes_sheets_predictions_and_plots_and_says_where(tmp_path: Path)
     assert "17 keypoints of ap10k17" in done.stdout
     assert "23 keypoints of coco_foot23" in done.stdout
     assert "inversion" in done.stdout and "AP@0.50" in done.stdout
-    assert len(done.stdout.splitlines()) < 30
+    assert len(done.stdout.splitlines()) < 32
+    assert done.stdout.splitlines()[-1].strip() == "here/report.html"
+    assert "data:image/jpeg" in (tmp_path / "here" / "report.html").read_text()
     for name in ("quadruped", "person", *PLOTS):
         assert f"here/{name}.png" in done.stdout
         with Image.open(tmp_path / "here" / f"{name}.png") as picture:

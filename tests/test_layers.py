@@ -65,18 +65,20 @@ ROOMS = {
     "onnxscript": set(),
     "safetensors": {"baselines/checkpoint.py"},
     "huggingface_hub": {"baselines/hub.py"},
-    "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
+    "matplotlib": {str(p.relative_to(ROOT)) for p in (ROOT / "posebench" / "plots").glob("*.py")}
     | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/forest.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
-    "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
+    "fiftyone": {f"posedata/formats/fiftyone{name}.py" for name in ("", "_db", "_fields", "_home", "_standing")}
+    | {"posedata/showing.py"}
+    | {f"posebench/browsing/{name}.py" for name in ("browse", "views", "backend", "install", "plugin/__init__")},
 }
 
 # Within posedata, top-level imports go to files earlier in this list.
 FLOW = (
-    "version", "errors", "files", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
-    "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling",
-    "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
+    "version", "errors", "files", "pages", "progress", "command", "download", "schema", "schemas", "mapping", "rest", "columns", "grouping", "tables", "arrays", "category", "card", "dataset", "joining", "flips", "predictions",
+    "similarity", "merging", "splitting", "entries", "catalog", "formats", "images", "synthetic", "datasets", "obtain", "lookalikes", "annotators", "validation", "profiling", "browsing", "showing",
+    "cli_browse", "cli_validate", "cli_merge", "cli_duplicates", "cli_sigmas", "cli",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Wedge
 from matplotlib.text import Text
 
-from posebench import plots
+from posebench import ceiling, plots, sensitivity
 from posebench.errors.labels import ERRORS, LABELS
 from posebench.errors.report import ErrorReport
 from posebench.evaluation import Evaluation, evaluate
@@ -38,7 +38,18 @@ SCHEMAS = {
     "k25": Schema(name="k25", keypoints=tuple(Keypoint(f"p{i}", 0.05) for i in range(25))),
     "long": LONG,
 }
-OF_EVALUATION: dict[str, Callable[[Evaluation], Figure]] = {"precision_recall": plots.precision_recall}
+OF_EVALUATION: dict[str, Callable[[Evaluation], Figure]] = {
+    "precision_recall": plots.precision_recall,
+    "ap_by_threshold": plots.ap_by_threshold,
+    "ap_by_threshold, below a ceiling": lambda ev: plots.ap_by_threshold(ev, [0.99 - 0.05 * i for i in range(len(ev.protocol.thresholds))]),
+    "ap_of_models": lambda ev: plots.ap_of_models({"one": ev, "a model with a long name, as they have": ev}),
+    "tolerance_circles": plots.tolerance_circles,
+    "calibration_bars": plots.calibration_bars,
+    "ceiling_by_threshold": lambda ev: plots.ceiling_by_threshold(ceiling(ev, draws=2)),
+    "ceiling_by_threshold, grids alone": lambda ev: plots.ceiling_by_threshold(ceiling(ev, noise=0)),
+    "sensitivity_ranges": lambda ev: plots.sensitivity_ranges(sensitivity(ev)),
+    "sensitivity_ranges, of many": lambda ev: plots.sensitivity_ranges(sensitivity(*[ev] * 8, kinds=["area", "curve"])),
+}
 OF_REPORT: dict[str, Callable[[ErrorReport], Figure]] = {
     "error_shares": plots.error_shares,
     "error_shares, as the schema has them": lambda report: plots.error_shares(report, "schema"),
@@ -46,6 +57,7 @@ OF_REPORT: dict[str, Callable[[ErrorReport], Figure]] = {
     "skeleton": plots.skeleton,
     "skeleton, oks lost": lambda report: plots.skeleton(report, "oks lost"),
     "confusion": plots.confusion,
+    "similarity_strips": plots.similarity_strips,
 }
 
 
@@ -183,6 +195,25 @@ def test_curves_take_other_similarities_where_the_protocol_lacks_the_usual() -> 
     assert "similarity 0.30" in words(plots.precision_recall(few)) and "similarity 0.40" in words(plots.precision_recall(few))
 
 
+def test_lines_of_the_ceiling_are_the_shares_that_pass() -> None:
+    made = ceiling(usual("coco_foot23"), draws=2)
+    figure = plots.ceiling_by_threshold(made)
+    drawn = {line.get_label(): line for line in figure.axes[0].lines}
+    for cause in ("annotators", "annotators, k taken for sigma"):
+        assert np.array_equal(drawn[cause].get_xydata(), np.column_stack([made.protocol.thresholds, made[cause].passing]))
+    assert made.model is not None and list(drawn["this model"].get_ydata()) == list(made.model.passing)
+
+
+def test_dots_of_the_sensitivity_are_the_values_and_exchanges_are_named() -> None:
+    ds = made(SCHEMAS["foot6"], 60)
+    evs = [evaluate(ds, simulate(ds, **shares).pred) for shares in ({"jitter": 0.02, "miss": 0.2}, {"jitter": 0.7, "miss": 0.0})]
+    tried = sensitivity(*evs, names=["sharp", "rough"])
+    figure = plots.sensitivity_ranges(tried)
+    dots = {(float(x), float(y)) for line in figure.axes[0].lines if line.get_marker() == "o" for x, y in line.get_xydata()}
+    assert dots == {(v, float(y)) for y, row in enumerate(tried.rows) for v in row.values}
+    assert not tried.holds and ("rough over sharp" in words(figure) or "sharp over rough" in words(figure))
+
+
 def test_bars_of_a_keypoint_are_its_shares_of_each_error() -> None:
     report = usual("ap10k17").errors()
     rows = dict(report.slices("keypoint"))
@@ -253,7 +284,7 @@ def test_every_schema_has_a_layout_with_left_and_right_apart(name: str) -> None:
 
 def test_the_matrix_holds_the_landings() -> None:
     report = usual().errors()
-    image = plots.confusion(report).axes[0].get_images()[0].get_array()
+    image = plots.confusion(report).axes[0].collections[0].get_array()
     counts = report.landings
     shown = [t.get_text() for t in plots.confusion(report).axes[0].get_yticklabels() if t.get_text()]
     assert image is not None and int(np.asarray(image).sum()) == int(counts.sum())
@@ -263,7 +294,7 @@ def test_the_matrix_holds_the_landings() -> None:
 def test_of_many_keypoints_the_matrix_shows_those_that_matter_and_counts_the_rest() -> None:
     report = usual("k25").errors()
     figure = plots.confusion(report)
-    image = np.asarray(figure.axes[0].get_images()[0].get_array())
+    image = np.asarray(figure.axes[0].collections[0].get_array())
     assert len(image) == 14
     assert sorted(image.sum(1)) == sorted(np.sort(report.landings.sum(1))[-14:])
     assert f"{report.landings.sum() - image.sum():,} of points with fewer are left out" in words(figure).replace("\n", " ")

@@ -17,6 +17,7 @@ from posebench.curve import CURVES
 from posebench.metrics import METRICS, measure
 from posebench.selection import Selection
 from posebench.slices import slices_of
+from posebench.statistics import resampling
 from posebench.statistics.replicates import replicates
 from posebench.statistics.resampling import BLOCK, clusters, draws, groups, left_out
 from posedata import PoseDataset, Predictions
@@ -160,6 +161,16 @@ def test_one_seed_draws_one_sequence_of_as_many_clusters() -> None:
     assert all((a == b).all() for a, b in zip(blocks, draws(drawn, BLOCK + 5, seed=7), strict=True))
     assert (blocks[0] != next(draws(drawn, BLOCK, seed=8))).any()
     assert np.concatenate(blocks).mean(0) == pytest.approx(np.ones(drawn.n), abs=0.4)
+
+
+def test_large_sets_are_drawn_in_small_blocks_of_the_same_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = clusters(posebench.evaluate(*made(), COCO).workings)
+    whole = np.concatenate(list(draws(drawn, 50, seed=1)))
+    monkeypatch.setattr(resampling, "_CELLS", 7 * drawn.n)
+    parts = list(draws(drawn, 50, seed=1))
+    assert len(parts) == 8
+    assert (np.concatenate(parts) == whole).all()
+    assert len(list(left_out(groups(drawn, 20)))) == 3
 
 
 def test_images_of_a_cluster_are_drawn_together_and_those_without_alone() -> None:

@@ -58,11 +58,11 @@ def as_text(board: Board, dataset: str | None = None) -> str:
     return "\n".join(parts).rstrip() or "the leaderboard is empty"
 
 
-def as_html(board: Board, dataset: str | None = None, drawings: Mapping[str, str] | None = None) -> str:
-    """One page that fetches nothing; all names are escaped. `drawings` are SVG by set."""
+def as_html(board: Board, dataset: str | None = None) -> str:
+    """One page that fetches nothing; all names are escaped."""
     parts = ["<h1>Leaderboard</h1>", f"<p>{_escaped(_LEGEND)}</p>"]
     for name, group in _by_set(board, dataset):
-        parts.append(f"<h2>{_escaped(name)}</h2>{(drawings or {}).get(name, '')}")
+        parts.append(f"<h2>{_escaped(name)}</h2>")
         for ranking in group:
             parts += [f"<h3>{_escaped(_plain_title(ranking))}</h3>", _html_table(_table(ranking, COLUMNS)), *(f"<p>{_escaped(n)}</p>" for n in _notes(ranking))]
     guard = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"

@@ -124,7 +124,8 @@ def _names(figure: Figure, panel: Axes, rows: Sequence[Row], cost: str, left: fl
     places = spread(wanted, min(0.17, height / max(len(rows), 1)), bottom, bottom + height)
     w, h = figure.get_size_inches()
     for row, y in zip(ordered, places, strict=True):
-        name = _fitting(row.model, _LABELS - 0.35)
+        twice = sum(other.model == row.model for other in rows) > 1
+        name = _fitting(f"{row.model}, {row.input or row.id}" if twice else row.model, _LABELS - 0.35)
         put(figure, edge + 0.22, y, name, size=min(SMALL, 72 * 0.17 * 0.75), color=INK, va="center")
         start = panel.transData.transform((getattr(row, cost), 100 * value_of(row)))
         x, level = figure.transFigure.inverted().transform(start)

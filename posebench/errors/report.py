@@ -293,6 +293,11 @@ class ErrorReport:
 
         return as_text(self)
 
+    def _repr_html_(self) -> str:
+        from ..reporting.notebook import errors_html
+
+        return errors_html(self)
+
 
 def _require_some(what: str, n: int) -> None:
     if n < 1:

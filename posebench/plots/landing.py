@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..errors.report import ErrorReport
 from .shares import grouped, subtitle
-from .style import COLOURS, FAINT, INK, LINE, MARGIN, PAPER, SMALL, TEXT, axes, page, percent, put, short, styled, text_width
+from .style import COLOURS, FAINT, INK, LINE, MARGIN, SMALL, TEXT, axes, page, percent, put, short, styled, text_width
 
 __all__ = ["confusion"]
 
@@ -79,12 +79,14 @@ def _largest(sums: NDArray[np.intp]) -> set[int]:
 
 def _matrix(ax: Axes, table: _Table) -> None:
     most = max(int(table.counts.max(initial=0)), 1)
-    shade = LinearSegmentedColormap.from_list("landing", [PAPER, "#f6d9b8", COLOURS["miss"], "#7d3200"])
-    ax.imshow(table.counts, cmap=shade, vmin=0, vmax=most, aspect="auto")
+    shade = LinearSegmentedColormap.from_list("landing", [to_rgba(COLOURS["miss"], 0), to_rgba(COLOURS["miss"], 0.5), to_rgba("#a34700", 1)])
+    rows, columns = table.counts.shape
+    ax.pcolormesh(np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5, table.counts, cmap=shade, vmin=0, vmax=most)
+    ax.set(xlim=(-0.5, columns - 0.5), ylim=(rows - 0.5, -0.5))
     for (r, c), count in np.ndenumerate(table.counts):
         if count:
             ax.text(c, r, f"{count:,}" if count < 10_000 else f"{count / 1000:.0f}k", fontsize=SMALL - 1, ha="center", va="center_baseline",
-                    color="white" if count > 0.55 * most else INK)  # fmt: skip
+                    color="#fffefd" if count > 0.55 * most else INK)  # fmt: skip
     ax.set_yticks(range(len(table.rows)), [short(n) for n in table.rows], fontsize=SMALL, color=INK)
     ax.xaxis.tick_top()
     ax.set_xticks(range(len(table.columns)), [short(n) for n in table.columns], fontsize=SMALL, color=INK, rotation=45, ha="left", rotation_mode="anchor")

@@ -18,10 +18,29 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from posedata.errors import FormatError
+from posedata.errors import FormatError, one_line
 from posedata.files import write_with
 
-__all__ = ["COLOURS", "FAINT", "INK", "LINE", "PALE", "PAPER", "key", "number", "page", "percent", "put", "save", "short", "spread", "styled", "text_width"]
+__all__ = [
+    "COLOURS",
+    "FAINT",
+    "INK",
+    "LINE",
+    "PALE",
+    "PAPER",
+    "SHADES",
+    "head_height",
+    "key",
+    "number",
+    "page",
+    "percent",
+    "put",
+    "save",
+    "short",
+    "spread",
+    "styled",
+    "text_width",
+]
 
 PAPER, INK, FAINT, LINE, PALE = "#fbfaf7", "#26262a", "#716f69", "#d8d5cd", "#e6e3db"
 
@@ -105,16 +124,21 @@ def page(title: str, subtitle: str, width: float, height: float) -> Figure:
     """A figure of this width whose lower `height` inches are free; above stand what was found, and of how many."""
     room = width - 2 * MARGIN
     heads, subs = wrapped(title, room, TITLE, bold=True), wrapped(subtitle, room, SMALL)
-    top = MARGIN + 0.27 * len(heads) + 0.17 * len(subs) + 0.1
+    top = head_height(len(heads), len(subs))
     figure = Figure(figsize=(width, height + top))
     y = height + top - MARGIN
     for line in heads:
-        put(figure, MARGIN, y, line, size=TITLE, weight="bold", va="top")
+        put(figure, MARGIN, y, line, size=TITLE, weight="bold", va="top", gid="title")
         y -= 0.27
     for line in subs:
-        put(figure, MARGIN, y - 0.02, line, size=SMALL, color=FAINT, va="top")
+        put(figure, MARGIN, y - 0.02, line, size=SMALL, color=FAINT, va="top", gid="subtitle")
         y -= 0.17
     return figure
+
+
+def head_height(titles: int, subtitles: int) -> float:
+    """Inches that so many lines take at the top of a page."""
+    return MARGIN + 0.27 * titles + 0.17 * subtitles + 0.1
 
 
 def axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
@@ -167,7 +191,8 @@ def wrapped(text: str, width: float, size: float, bold: bool = False) -> list[st
 
 
 def short(name: str, most: int = 28) -> str:
-    """A name that fits a margin: its middle gives way."""
+    """A name that fits a margin: its middle gives way. What no page can show is spelled out."""
+    name = one_line(name)
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
 

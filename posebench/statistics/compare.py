@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,6 +170,13 @@ class Comparison:
             write_bytes(path, text.encode())
         return text
 
+    def report(self, path: str | Path, images: int = 40, *, quiet: bool = True) -> Path:
+        """Which is better, by how much, how sure and why, as .html, .pdf, .md or .json; `images` limits the gallery of poses on which they differ."""
+        from ..reporting.forms import write_report
+        from ..reporting.versus import Versus
+
+        return write_report(Versus(self, images, quiet=quiet), path)
+
     def to_pandas(self) -> pandas.DataFrame:
         """A row for each difference."""
         from ..frames import table_frame
@@ -204,7 +212,7 @@ def compare(
     called = model_names(evs, names)
     require_same(evs, called)
     require_word("correction", correction, list(CORRECTIONS))
-    require_counts(resamples, level)
+    require_counts(resamples, level, seed)
     plan = _plan(evs, metrics, (by,) if isinstance(by, str) else tuple(by or ()))
     drawn = clustered(a.workings, clusters)
     tested = _Tested(evs, called, drawn, resamples, seed, level)
@@ -294,12 +302,14 @@ def _slices(evs: Sequence[Evaluation], what: str, metrics: Sequence[str] | None)
     return [_Part(what, row[0].label, own, tuple(s.selection for s in row)) for row in zip(*each, strict=True)]
 
 
-def require_counts(resamples: int, level: float) -> None:
+def require_counts(resamples: int, level: float, seed: int) -> None:
     """Refuse numbers that no test can be made with."""
-    if not isinstance(resamples, int) or resamples < 20:
+    if not isinstance(resamples, Integral) or resamples < 20:
         raise PoseError(f"resamples={brief(repr(resamples))}", "too few to tell anything", "20 or more; 1000 are usual")
     if not isinstance(level, int | float) or not 0 < level < 1:
         raise PoseError(f"level={brief(repr(level))}", "no share", "between 0 and 1; .95 is usual")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise PoseError(f"seed={brief(repr(seed))}", "no seed", "a whole number from 0 on")
 
 
 def _corrected(rows: list[Difference], correction: str, level: float) -> tuple[Difference, ...]:

@@ -40,10 +40,13 @@ def exchanges(drawn: Clusters, count: int, seed: int = 0) -> Iterator[Floats]:
 
 
 def p_value(seen: float, differences: Floats) -> float:
-    """Two-sided: how often an exchange makes a difference at least as large, the one that was seen among them."""
+    """Two-sided: how often an exchange makes a difference at least as large, the one that was seen among them.
+
+    An exchange without a number, where one model finds nothing, speaks for neither, and counts against a difference.
+    """
     if np.isnan(seen):
         return float("nan")
-    return float((1 + (np.abs(differences) >= abs(seen) - _ALIKE).sum()) / (1 + len(differences)))
+    return float((1 + (~(np.abs(differences) < abs(seen) - _ALIKE)).sum()) / (1 + len(differences)))
 
 
 def exchanged(

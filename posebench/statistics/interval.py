@@ -25,8 +25,6 @@ METHODS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 FEW: Mapping[str, int] = MappingProxyType({"bca": 100, "percentile": 100, "wilson": 50})
 """Clusters with truths below which an interval of that method is not to be trusted: docs/statistics.md has the coverage."""
-_UNDEFINED = 0.01
-"""Share of resamples without a truth from which the others no longer speak for all."""
 _TAIL = 5
 """Resamples that should lie beyond each end."""
 
@@ -65,25 +63,33 @@ class Interval:
     @property
     def how(self) -> str:
         """One sentence: level, method, resamples, clusters, seed, and what speaks against it."""
-        unit = "images" if self.unit == "image" else f"clusters by {self.unit!r}"
-        drawn = f"{self.clusters:,} {unit} ({self.held:,} with truths)"
+        held = f"{self.held:,} of them with truths" if not math.isnan(self.value) else ""
+        effect = f"design effect {self.design_effect:.3g}" if not math.isnan(self.design_effect) else ""
+        return "; ".join(part for part in (self.made, held, effect, *self.doubts) if part)
+
+    @property
+    def made(self) -> str:
+        """What all intervals of one call share: level, method, resamples, clusters, seed."""
+        noun, by = ("image", "") if self.unit == "image" else ("cluster", f" by {self.unit!r}")
+        drawn = f"{self.clusters:,} {noun}{'s' * (self.clusters != 1)}{by}"
         if self.method == "wilson":
-            made = f"Wilson, {drawn}, design effect {self.design_effect:.3g}"
-        else:
-            names = {"bca": "BCa", "percentile": "percentile"}
-            made = f"{names[self.method]} bootstrap, {self.resamples:,} resamples of {drawn}, seed {self.seed}"
-        return "; ".join([f"{100 * self.level:g}% {made}", *self.doubts])
+            return f"{100 * self.level:g}% Wilson, from the spread between {drawn}"
+        name = {"bca": "BCa", "percentile": "percentile"}[self.method]
+        return f"{100 * self.level:g}% {name} bootstrap, {self.resamples:,} resamples of {drawn}, seed {self.seed}"
 
     @property
     def doubts(self) -> list[str]:
         """Why it should not be trusted; empty where nothing speaks against it."""
-        few = FEW[self.method]
-        tail = self.resamples * (1 - self.level) / 2
-        return [
-            *([f"not to be trusted below {few}"] if self.held < few else []),
-            *([f"{100 * self.undefined:.2g}% of the resamples have no truth and are left out"] if self.undefined else []),
-            *([f"{self.resamples:,} resamples are few for this level"] if self.method != "wilson" and tail < _TAIL else []),
-        ]
+        if math.isnan(self.value):
+            return ["no number, no interval"]
+        few, drawn = FEW[self.method], self.method != "wilson"
+        told = {
+            f"fewer than {few} {'images' if self.unit == 'image' else 'clusters'} with truths: not to be trusted": self.held < few,
+            f"{100 * self.undefined:.2g}% of the resamples have no truth and are left out": self.undefined > 0,
+            f"{self.resamples:,} resamples are few for this level": drawn and self.resamples * (1 - self.level) / 2 < _TAIL,
+            "all resamples have the same value: nothing is known of the spread": drawn and self.low == self.high,
+        }
+        return [doubt for doubt, true in told.items() if true]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, `how` among them."""

@@ -94,7 +94,7 @@ def power(
     With two evaluations the deviation of their difference is measured on common resamples. With one, `correlation` is what is
     assumed between its numbers on an image and those of the model it would be compared to.
     """
-    require_counts(resamples, level)
+    require_counts(resamples, level, seed)
     _check(delta, power, correlation, other is not None)
     evs = (ev,) if other is None else (ev, other)
     require_same(evs, model_names(evs, None))

@@ -22,8 +22,8 @@ from .compare import require_counts
 from .replicates import replicates
 from .resampling import Clusters, draws
 from .resampling import clusters as clustered
-from .same import difference
-from .standings import Standings, adjusted, stand
+from .same import Task, difference
+from .standings import Standings, adjusted, complete, stand
 
 __all__ = ["rank", "submissions_in"]
 
@@ -35,9 +35,9 @@ _OURS = ".injected.json"
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """One submission that could be scored."""
+    """One submission that could be scored; of many, its predictions do not stay."""
 
-    ev: Evaluation
+    task: Task
     value: float
     replicates: Floats
     drawn: Clusters
@@ -75,7 +75,7 @@ def rank(
     A submission that cannot be scored, or was scored on other images, is named in `refused` and does not stop the others.
     `reading` goes to `evaluate`: schema, mapping, unknown, root.
     """
-    require_counts(resamples, level)
+    require_counts(resamples, level, seed)
     s = read_metric(metric)
     given = submissions if isinstance(submissions, Mapping) else submissions_in(submissions)
     if not given:
@@ -85,15 +85,14 @@ def rank(
     if not scored:
         raise PoseError(brief(str(submissions if not isinstance(submissions, Mapping) else "rank")), "no submission can be scored", first_few([f"{k}: {v}" for k, v in refused.items()], 2))  # fmt: skip
     names = list(scored)
-    values, drawn = np.array([e.value for e in scored.values()]), np.stack([e.replicates for e in scored.values()], 1)
-    known = ~np.isnan(drawn[:, ~np.isnan(values)]).any(1)
+    values = np.array([e.value for e in scored.values()])
+    drawn = complete(values, np.stack([e.replicates for e in scored.values()], 1))
     one = next(iter(scored.values()))
     how = (
-        f"intervals and ranks at {level:g} by {int(known.sum()):,} common resamples of {one.drawn}, seed {seed}; "
-        f"groups by the largest difference of any two in the same resamples; protocol {one.ev.protocol.name} ({one.ev.protocol.fingerprint})"
+        f"intervals and ranks at {level:g} by {len(drawn):,} common resamples of {one.drawn}, seed {seed}; "
+        f"groups by the largest difference of any two in the same resamples; protocol {one.task.protocol.name} ({one.task.protocol.fingerprint})"
     )
-    p = adjusted(values, drawn[known])
-    return stand(canonical(s), names, values, drawn[known], p, how=how, higher=METRICS[s.name].higher_is_better, level=level, refused=refused)
+    return stand(canonical(s), names, values, drawn, adjusted(values, drawn), how=how, higher=METRICS[s.name].higher_is_better, level=level, refused=refused)
 
 
 def _truth(truth: PoseDataset | str | Path | None, reading: Mapping[str, Any]) -> PoseDataset | None:
@@ -125,21 +124,19 @@ def _scored(
 def _entry(ev: Evaluation, metric: str, clusters: str, resamples: int, seed: int) -> _Entry:
     drawn = clustered(ev.workings, clusters)
     made = replicates(ev.workings, [metric], draws(drawn, resamples, seed))[:, 0]
-    value = ev[metric]
-    ev.workings.made.clear()  # of many submissions only the numbers stay
-    return _Entry(ev, value, made, drawn)
+    return _Entry(Task(ev.truth, ev.protocol), ev[metric], made, drawn)
 
 
 def _alike(scored: Mapping[str, _Entry], refused: dict[str, str]) -> dict[str, _Entry]:
     """Those on the images that most were scored on; the others are refused."""
     if not scored:
         return {}
-    counts = Counter(len(e.ev.truth.images) for e in scored.values())
+    counts = Counter(len(e.task.truth.images) for e in scored.values())
     most = max(counts, key=lambda n: (counts[n], n))
-    reference, first = next((e, name) for name, e in scored.items() if len(e.ev.truth.images) == most)
+    reference, first = next((e, name) for name, e in scored.items() if len(e.task.truth.images) == most)
     kept = {}
     for name, each in scored.items():
-        seen = difference(reference.ev, each.ev)
+        seen = difference(reference.task, each.task)
         if seen:
             refused[name] = f"not as {first}: {seen}"
         else:

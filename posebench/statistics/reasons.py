@@ -51,7 +51,7 @@ class Reason:
         if not self.kind:
             return "no one kind of error explains it"
         one, other = self.costs[self.kind]
-        return f"mostly by {FEWER[self.kind]}: {100 * one:.1f} AP of {self.a}'s, {100 * other:.1f} of {self.b}'s"
+        return f"mostly by {FEWER[self.kind]} (cost: {self.a} {100 * one:.1f} AP, {self.b} {100 * other:.1f})"
 
 
 def reason(a: Evaluation, b: Evaluation, name_a: str, name_b: str) -> Reason:

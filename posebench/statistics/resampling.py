@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 
 BLOCK = 128
 """Resamples that are worked on at once: enough for one product to serve many, few enough to stay in the processor's cache."""
+_CELLS = 1 << 20
+"""Weights in a block at most: 8 MB, however many images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +55,9 @@ def clusters(workings: Workings, by: str = "image") -> Clusters:
     column = image_column(workings, by)
     if column is None:
         own = "it belongs to truths, and images are drawn whole" if by in workings.aligned.truth.instances.meta else "no image has it"
-        known = ["image", *workings.aligned.truth.images.meta]
-        raise PoseError(f"clusters={brief(repr(by))}", own, f"a column of the images{did_you_mean(str(by), known)}")
+        images = workings.aligned.truth.images
+        known = {"image", *images.meta, *(key for layout in images.rest.layouts for key in layout)}
+        raise PoseError(f"clusters={brief(repr(by))}", own, f"a column of the images; {did_you_mean(str(by), known)}")
     return _coded(column, by)
 
 
@@ -69,8 +72,8 @@ def _coded(column: NDArray[np.generic], name: str) -> Clusters:
 def draws(drawn: Clusters, count: int, seed: int = 0) -> Iterator[Floats]:
     """Blocks (b, I) of how often each image is in each of `count` resamples of as many clusters; one seed, one sequence."""
     rng = np.random.default_rng(seed)
-    for start in range(0, count, BLOCK):
-        size = min(BLOCK, count - start)
+    for start, stop in _bounds(count, len(drawn.code)):
+        size = stop - start
         chosen = rng.integers(drawn.n, size=(size, drawn.n)) + np.arange(size)[:, None] * drawn.n
         times = np.bincount(chosen.ravel(), minlength=size * drawn.n).reshape(size, drawn.n).astype(np.float64)
         yield times if drawn.name == "image" else times[:, drawn.code]
@@ -84,5 +87,11 @@ def groups(drawn: Clusters, most: int) -> NDArray[np.intp]:
 def left_out(group: NDArray[np.intp]) -> Iterator[Floats]:
     """Blocks (b, I) of weights without one group after the other."""
     count = int(group.max(initial=-1)) + 1
-    for start in range(0, count, BLOCK):
-        yield (group != np.arange(start, min(start + BLOCK, count))[:, None]).astype(np.float64)
+    for start, stop in _bounds(count, len(group)):
+        yield (group != np.arange(start, stop)[:, None]).astype(np.float64)
+
+
+def _bounds(count: int, images: int) -> Iterator[tuple[int, int]]:
+    """First and last row of each block."""
+    size = min(BLOCK, max(1, _CELLS // images))
+    return ((start, min(start + size, count)) for start in range(0, count, size))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,22 +17,29 @@ from ..protocol import Protocol
 if TYPE_CHECKING:
     from ..evaluation import Evaluation
 
-__all__ = ["difference", "model_names", "require_same"]
+__all__ = ["Task", "difference", "model_names", "require_same"]
 
 _PROSE = ("name", "metrics", "notes", "sources")
 _ASKED = ("image", "category", "keypoints", "annotated", "bbox", "area", "crowd", "recorded")
 """Columns of a truth that a number may depend on."""
 
 
+class Task(NamedTuple):
+    """What a model was asked: truth and rules."""
+
+    truth: PoseDataset
+    protocol: Protocol
+
+
 def require_same(evs: Sequence[Evaluation], names: Sequence[str]) -> None:
     """Refuse evaluations whose numbers do not belong side by side."""
     for ev, name in zip(evs[1:], names[1:], strict=True):
-        seen = difference(evs[0], ev)
+        seen = difference(*(Task(e.truth, e.protocol) for e in (evs[0], ev)))
         if seen:
             raise DataError(f"{names[0]} and {name}", seen, "evaluate all on one truth, under one protocol")
 
 
-def difference(a: Evaluation, b: Evaluation) -> str:
+def difference(a: Task, b: Task) -> str:
     """What differs, in words; empty where nothing does."""
     return _rules(a.protocol, b.protocol) or _truths(a.truth, b.truth) or _sigmas(a, b)
 
@@ -79,8 +86,8 @@ def _columns(a: PoseDataset, b: PoseDataset) -> str:
     return ""
 
 
-def _sigmas(a: Evaluation, b: Evaluation) -> str:
-    one, other = (sigma_table(ev.truth, ev.protocol) for ev in (a, b))
+def _sigmas(a: Task, b: Task) -> str:
+    one, other = (sigma_table(*task) for task in (a, b))
     unlike = np.argwhere((one != other) & ~(np.isnan(one) & np.isnan(other)))
     if not len(unlike):
         return ""
@@ -90,6 +97,9 @@ def _sigmas(a: Evaluation, b: Evaluation) -> str:
 
 def model_names(evs: Sequence[Evaluation], given: Sequence[str] | None) -> tuple[str, ...]:
     """What the models are called: as given, else as their headers name them, else A, B, C, ..."""
+    odd = next((ev for ev in evs if not hasattr(ev, "workings")), None)
+    if odd is not None:
+        raise PoseError("compare", f"{type(odd).__name__} where an evaluation is needed", "posebench.evaluate(truth, predictions) makes one")
     if given is not None:
         names = tuple(given) if not isinstance(given, str) else (given,)
         if len(names) != len(evs) or len(set(names)) < len(names) or not all(isinstance(n, str) and n for n in names):

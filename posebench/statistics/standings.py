@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Standing", "Standings", "adjusted", "letters", "ranks_of", "stand"]
+__all__ = ["Standing", "Standings", "adjusted", "complete", "letters", "ranks_of", "stand"]
 
 Floats = NDArray[np.float64]
 _ALIKE = 1e-12
@@ -84,6 +84,7 @@ def stand(
     notes: Sequence[str] = (),
 ) -> Standings:
     """The ranking of M models by (M,) values and (B, M) replicates; p: (M, M) says how sure two are apart."""
+    replicates = complete(values, replicates)
     sign = 1.0 if higher else -1.0
     best = np.lexsort((np.array(names), np.where(np.isnan(values), np.inf, -sign * values)))
     ordered = ranks_of(sign * values[best][None])[0]
@@ -102,6 +103,12 @@ def stand(
     )  # fmt: skip
     pairs = {(names[i], names[j]): float(p[i, j]) for a, i in enumerate(best.tolist()) for j in best.tolist()[a + 1 :]}
     return Standings(metric=metric, rows=rows, level=level, how=how, apart=pairs, ranks=ranks, refused=refused or {}, notes=tuple(notes))
+
+
+def complete(values: Floats, replicates: Floats) -> Floats:
+    """The resamples in which each model that has a number has one too; all of them where there is none such."""
+    known = ~np.isnan(replicates[:, ~np.isnan(values)]).any(1)
+    return replicates[known] if known.any() else replicates
 
 
 def _ends(replicates: Floats, level: float) -> Floats:

@@ -145,7 +145,7 @@ def power_text(p: Power) -> str:
         f"{p.truth}: {p.metric} {' and '.join(number(v) for v in p.values)} on {p.images:,} images",
         f"  a difference of {amount(p.metric, p.delta)} is seen with a chance of {p.power:.0%} on {_images(p.needed)}"
         + (f"; here with one of {p.chance():.0%}" if p.deviation > 0 else ""),
-        f"  these {p.images:,} images show {amount(p.metric, p.smallest)} with a chance of {p.power:.0%}, and nothing smaller",
+        f"  these {p.images:,} images show {amount(p.metric, p.smallest)} with a chance of {p.power:.0%}, smaller ones less often",
     ]
     if p.assumed:
         lines += ["", f"  assumed: {p.assumed}"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from posedata.errors import FormatError
-from posedata.images import FAINT, INK, PAPER, draw_pose, fitting, font, open_image
+from posedata.images import FAINT, INK, PAPER, cut_square, draw_pose, fitting, font, open_image, square_around
 
 from .telling import image_row, sentence
 
@@ -100,19 +100,12 @@ def _prediction(fold: Suspects, s: int) -> tuple[Floats, NDArray[np.bool_]]:
 
 def _view(fold: Suspects, s: int, *poses: tuple[Floats, NDArray[np.bool_]]) -> tuple[Image.Image, tuple[float, float, float]]:
     """The square around both poses as a tile, blank where the image is not at hand; its corner and scale."""
-    points = np.concatenate([points[seen, :2] for points, seen in poses])
-    low, high = points.min(0), points.max(0)
-    side = max(float((high - low).max()) * (1 + 2 * _MARGIN), 24.0)
-    x, y = ((low + high) / 2 + 0.5 - side / 2).tolist()
+    square = square_around(np.concatenate([points[seen, :2] for points, seen in poses]), _MARGIN)
     try:
-        picture = open_image(fold.ev.truth.images, image_row(fold, s))
+        tile = cut_square(open_image(fold.ev.truth.images, image_row(fold, s)), square, _TILE)
     except FormatError:
-        picture = None
-    if picture is None:
-        return Image.new("RGB", (_TILE, _TILE), (236, 233, 226)), (x, y, _TILE / side)
-    box = (x, y, x + side, y + side)
-    tile = picture.transform((_TILE, _TILE), Image.Transform.EXTENT, box, Image.Resampling.BILINEAR, fillcolor=(236, 233, 226))
-    return tile, (x, y, _TILE / side)
+        tile = Image.new("RGB", (_TILE, _TILE), (236, 233, 226))
+    return tile, (*square[:2], _TILE / square[2])
 
 
 def _in_tile(points: Floats, view: tuple[float, float, float]) -> Floats:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import FormatError, brief, one_line
+from ..errors import FormatError
 from ..files import write_bytes
-from ..images import small_example
+from ..images import jpeg, small_example
+from ..pages import Html, document, named
 from .looking import Profile
 from .measuring import MEANINGS
 from .plots import panels, svg
@@ -50,10 +50,10 @@ def write_page(p: Profile, path: str | Path, examples: int = 24) -> Path:
 
 def page(p: Profile, examples: int = 24) -> str:
     """The whole page."""
-    name = _escaped(p.dataset.name, 120)
+    name = named(p.dataset.name, 120)
     parts = [
         f"<h1>{name}</h1>",
-        f"<p>{_escaped(p.dataset.schema.name)}: {len(p.dataset.schema)} keypoints, {_escaped(p.dataset.schema.sigma_note(), 400)}.{_opened(p)}</p>",
+        f"<p>{named(p.dataset.schema.name)}: {len(p.dataset.schema)} keypoints, {named(p.dataset.schema.sigma_note(), 400)}.{_opened(p)}</p>",
         _counts(p),
         *_differences(p),
         "<h2>Figures</h2>",
@@ -63,14 +63,7 @@ def page(p: Profile, examples: int = 24) -> str:
         _summary(p),
         *_keypoints(p),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{name}: profile</title><style>{_STYLE}</style>'
-    guard = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-    return f'<!doctype html><html lang="en"><head>{guard}{head}</head><body>{"".join(parts)}</body></html>\n'
-
-
-def _escaped(text: object, width: int = 80) -> str:
-    """A name as a page may hold it."""
-    return html.escape(one_line(brief(str(text), width)))
+    return document(f"{p.dataset.name}: profile", Html("".join(parts)), _STYLE)
 
 
 def _opened(p: Profile) -> str:
@@ -80,7 +73,7 @@ def _opened(p: Profile) -> str:
 
 
 def _counts(p: Profile) -> str:
-    return "<dl>" + "".join(f"<div><dt>{_escaped(name)}</dt><dd>{n:,}</dd></div>" for name, n in p.counts.items()) + "</dl>"
+    return "<dl>" + "".join(f"<div><dt>{named(name)}</dt><dd>{n:,}</dd></div>" for name, n in p.counts.items()) + "</dl>"
 
 
 def _drawn(p: Profile) -> Iterable[tuple[str, str, str]]:
@@ -101,7 +94,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float | np.floating):
         return "-" if not np.isfinite(value) else f"{value:,.4g}" if abs(float(value)) < 1e4 else f"{value:,.0f}"
-    return f"{value:,}" if isinstance(value, int | np.integer) else _escaped(value)
+    return f"{value:,}" if isinstance(value, int | np.integer) else named(value)
 
 
 def _summary(p: Profile) -> str:
@@ -126,7 +119,7 @@ def _differences(p: Profile, most: int = 30) -> list[str]:
     rows = list(zip(*(table[name] for name in order), strict=True))[:most]
     heads = ["", "difference", "from", "to", "here", "there", "n here", "n there"]
     note = "Difference of the means or shares over the pooled deviation, with a 95 % interval: by custom .2 is small, .5 medium, .8 large."
-    return [f"<h2>Differences from {_escaped(p.against.dataset.name)}</h2>", _table(heads, rows), f'<p class="note">{note}</p>']
+    return [f"<h2>Differences from {named(p.against.dataset.name)}</h2>", _table(heads, rows), f'<p class="note">{note}</p>']
 
 
 def _examples(p: Profile, n: int) -> list[str]:
@@ -138,10 +131,8 @@ def _examples(p: Profile, n: int) -> list[str]:
             picture = small_example(ds, row, 220)
         except FormatError:
             continue  # the count of unread pictures stands at the top
-        held = io.BytesIO()
-        picture.save(held, "JPEG", quality=72)
-        data = base64.b64encode(held.getvalue()).decode()
-        name = _escaped(ds.images.file[row] or ds.images.id[row], 60)
+        data = base64.b64encode(jpeg(picture)).decode()
+        name = named(ds.images.file[row] or ds.images.id[row], 60)
         cards.append(
             f'<figure><img alt="{name}, {html.escape(why)}" src="data:image/jpeg;base64,{data}"><figcaption>{name}<br>{html.escape(why)}</figcaption></figure>'
         )

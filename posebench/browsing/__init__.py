@@ -1,0 +1,1 @@
+"""Errors in FiftyOne: fields, tags, saved views, an evaluation and a panel."""

@@ -1,0 +1,1 @@
+"""The report: what an evaluation says, on one page, as Markdown, as JSON, or printed."""
