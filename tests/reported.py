@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,26 @@ def alone() -> Evaluation:
     """One point of one body on one image."""
     truth = PoseDataset.from_arrays(schema=Schema(name="dot", keypoints=(Keypoint("dot", 0.1),)), name="one", image=[1], keypoints=[[[5.0, 5, 2]]], area=[90.0])
     return evaluate(truth, Predictions.from_arrays(schema=truth.schema, image=[1], keypoints=[[[6.0, 5, 0.5]]], score=[0.5]))
+
+
+class Read(HTMLParser):
+    """Tags with their attributes, and all text, of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)

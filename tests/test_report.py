@@ -8,7 +8,6 @@ import io
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -22,38 +21,13 @@ from posebench.reporting.contents import PLOTS, Contents
 from posebench.reporting.forms import FORMS, write_report
 from posebench.reporting.page import page
 from posebench.reporting.slicing import groups, held_by
-from posebench.reporting.versus import Versus
 from posebench.showing import plot_command
-from posebench.statistics.compare import compare
 from posebench.table import number
 from posedata import PoseError
 from posedata.pages import Html, document, named, tag
-from tests.reported import ADDRESS, LONG, SCRIPT, alone, empty, far_off, hostile, unlabelled, usual
+from tests.reported import ADDRESS, LONG, SCRIPT, Read, alone, empty, far_off, hostile, unlabelled, usual
 from tests.scored import annotations as scored_annotations
 from tests.scored import command, results, written
-
-
-class Read(HTMLParser):
-    """Tags with their attributes, and all text, of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-    def all(self, name: str) -> list[dict[str, str | None]]:
-        return [attributes for tag, attributes in self.tags if tag == name]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.words)
 
 
 @pytest.fixture(scope="module")
@@ -283,70 +257,6 @@ def test_other_endings_are_refused_with_a_word(tmp_path: Path) -> None:
     assert set(FORMS) == {".html", ".pdf", ".md", ".json"}
     with pytest.raises(PoseError, match=r"no report ends in '\.htmk'; did you mean '\.html'\?"):
         usual(n=4).report(tmp_path / "a.htmk")
-
-
-# -- several models ----------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def versus() -> Versus:
-    """Two models of which the second takes left for right less often."""
-    models = [usual(n=80, inversion=share) for share in (0.3, 0.02)]
-    return Versus(compare(*models, names=["old", SCRIPT], metrics=["AP"], resamples=300), 6, ("posebench", "report", "a", "b"))
-
-
-def test_a_comparison_says_which_by_how_much_how_sure_and_why(versus: Versus) -> None:
-    row = versus.comparison["AP"]
-    assert row.difference > 0 and row.real
-    assert versus.verdict == f"{SCRIPT} is better"
-    assert versus.how_much == f"By {100 * row.difference:.1f} AP, between {100 * row.low:.1f} AP and {100 * row.high:.1f} AP at 95%"
-    assert versus.how_sure.startswith("Sure: ") and "fewer inversions" in versus.why
-    assert versus.kinds[0][0] == "inversion" and versus.kinds[0][1] > versus.kinds[0][2]
-
-
-def test_the_other_way_round_the_numbers_are_the_same() -> None:
-    models = [usual(n=80, inversion=share) for share in (0.02, 0.3)]
-    back = Versus(compare(*models, names=["good", "bad"], metrics=["AP"], resamples=300))
-    row = back.comparison["AP"]
-    assert back.verdict == "good is better"
-    assert back.how_much == f"By {-100 * row.difference:.1f} AP, between {-100 * row.high:.1f} AP and {-100 * row.low:.1f} AP at 95%"
-
-
-def test_the_same_model_twice_is_no_better(tmp_path: Path) -> None:
-    v = Versus(compare(usual(n=8), usual(n=8), names=["a", "b"], metrics=["AP"], resamples=50))
-    assert v.verdict == "Both have the same AP" and v.apart == []
-    for suffix in (".html", ".md", ".json"):
-        assert "nan" not in write_report(v, tmp_path / f"v{suffix}").read_text().split("<script>")[0].lower().replace("nano", "").split()
-
-
-def test_a_comparison_of_nothing_has_its_page(tmp_path: Path) -> None:
-    v = Versus(compare(unlabelled(usual(n=8)), unlabelled(usual(n=8)), names=["a", "b"], metrics=["AP"], resamples=50))
-    assert v.verdict == "There is nothing to compare"
-    assert "There is nothing to compare" in write_report(v, tmp_path / "v.html").read_text()
-
-
-def test_three_models_are_ranked(tmp_path: Path) -> None:
-    models = [usual(n=20, inversion=share) for share in (0.3, 0.1, 0.0)]
-    made = compare(*models, names=["worst", "middle", "best"], metrics=["AP"], resamples=100)
-    read = Read(made.report(tmp_path / "v.html", 4).read_text())
-    assert "rank_distribution" in {a.get("id") for a in read.all("figure")}
-    first = Versus(made).leading
-    assert {first.a, first.b} == {row.name for row in made.standings.rows[:2]}
-
-
-def test_poses_apart_are_those_whose_similarity_differs_most(versus: Versus) -> None:
-    assert len(versus.apart) == 6 and len({each.truth for each in versus.apart}) == 6
-    for each in versus.apart:
-        one, other = (0.0 if case is None else case.oks for case in each.cases)
-        assert each.difference == pytest.approx(other - one) and each.difference != 0
-    assert versus.apart[0].difference == max(abs(each.difference) for each in versus.apart if each.difference > 0)
-
-
-def test_a_hostile_model_stays_text(versus: Versus, tmp_path: Path) -> None:
-    read = Read(write_report(versus, tmp_path / "v.html").read_text())
-    assert len(read.all("script")) == 1 and SCRIPT in read.text
-    assert "<script>" not in write_report(versus, tmp_path / "v.md").read_text().split("```")[0]
-    assert json.loads(write_report(versus, tmp_path / "v.json").read_text())["comparison"]["models"] == ["old", SCRIPT]
 
 
 # -- commands ----------------------------------------------------------------------------------------
