@@ -137,7 +137,7 @@ def lr_command(
     emit(found.to_dict() | ({"out": out} if out else {}), found.text() + (f"\n{out}" if out else ""), as_json)
 
 
-@click.argument("run")
+@click.argument("run", required=False)
 @click.option("--what", multiple=True, metavar="NAME", help="Only this part, as often as there are parts; --list explains them.")
 @click.option("--list", "listed", is_flag=True, help="What can be taken away or changed, without doing it.")
 @click.option("--learn/--no-learn", default=True, show_default=True, help="Also what has to be learned again.")
@@ -151,7 +151,7 @@ def lr_command(
 @_ROOT
 @_DEVICE
 @_RESAMPLES
-def ablate(run: str, listed: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def ablate(run: str | None, listed: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Take parts of RUN away, one at a time, and say what each was worth, with the paired interval.
 
     At prediction: flip test, sub-pixel decoding, NMS, rescoring, the mean of the weights. Learned again: augmentation, initialisation,
@@ -159,6 +159,7 @@ def ablate(run: str, listed: bool, as_json: bool, quiet: bool, **options: Any) -
 
     \b
     baselines ablate runs/mine
+    baselines ablate --list
     baselines ablate runs/mine --no-learn
     baselines ablate runs/mine --what schedule --what optimiser --epochs 30
     """
@@ -169,6 +170,8 @@ def ablate(run: str, listed: bool, as_json: bool, quiet: bool, **options: Any) -
         return
     from .runs import read_run
 
+    if run is None:
+        raise PoseError("ablate", "no run is named", "name the folder that baselines train made; --list says what can be taken away")
     read_run(run)  # told before torch is waited for
     room = _room("ablation", "ablate")
     values = room.ablate(run, command=_said(), quiet=quiet or as_json, **options)

@@ -40,7 +40,7 @@ def test_there_are_two() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_a_notebook_is_kept_as_it_ran(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert len(text) < 400_000 and "/tmp/" not in text and "/home/" not in text
+    assert len(text) < 400_000 and not any(folder in text for folder in ("/tmp/", "/home/", "/root/"))  # noqa: S108
     for number, cell in enumerate(cells(path), 1):
         assert cell["execution_count"] == number, "run it anew, from top to bottom"
         assert not any(o["output_type"] == "error" or o.get("name") == "stderr" for o in cell["outputs"])

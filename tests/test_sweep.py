@@ -335,7 +335,7 @@ def test_the_commands_say_json_and_how_they_ended(tmp_path: Path, drawn_once: Pa
     assert done.exit_code == 0 and read_table(tmp_path / "c.json")["rows"][0]["name"] == kept.name
     done = CliRunner().invoke(app, ["lr", str(recipe), "--steps", "10", "--lowest", "1e-4", "--json", "--device", "cpu"])
     assert done.exit_code == 0 and len(json.loads(done.stdout)["rows"]) <= 10
-    done = CliRunner().invoke(app, ["ablate", "anything", "--list"])
+    done = CliRunner().invoke(app, ["ablate", "--list"])
     assert done.exit_code == 0 and all(name in done.stdout for name in PARTS)
 
 
@@ -345,6 +345,7 @@ def test_the_commands_say_json_and_how_they_ended(tmp_path: Path, drawn_once: Pa
         (["sweep", "nonsense", "--vary", "lr=1"], "no such recipe"),
         (["sweep", "synthetic-demo"], "nothing varies"),
         (["ablate", "nowhere"], "no run"),
+        (["ablate"], "no run is named"),
         (["lr", "synthetic-demo", "-o", "a.txt"], "nothing ends in '.txt'"),
         (["complexity", "nonsense"], "no such recipe"),
         (["complexity", "synthetic-demo", "-o", "a.csv"], "no rows end in '.csv'"),
