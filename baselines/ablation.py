@@ -29,7 +29,7 @@ from .forest import draw_ablation
 from .pairs import against, aligned, how, plainly, points
 from .parts import PARTS, Change
 from .predict import predict
-from .rates import range_test
+from .rates import RangeTest, range_test
 from .recipes import Recipe
 from .runs import BEST, CONFIG, FACTS, LAST, RESUME, Run, read_run
 from .starting import data_of
@@ -187,16 +187,19 @@ def _relearned(scene: _Scene, part: str, change: Change) -> _Made:
 
 
 def _rate(scene: _Scene, change: Change, folder: Path) -> float:
-    """The rate that another optimiser learns fastest with; that of its run where one was begun."""
+    """The rate of another optimiser that lies on its range test where the run's own rate lies on its own; that of its run where one was begun."""
     if (folder / CONFIG).exists():
         return read_run(folder).recipe.lr
-    recipe = replace(scene.run.recipe, **change.settings)
-    found = range_test(
-        recipe, lowest=1e-5, highest=10.0, init=scene.run.facts["start"]["from"], root=scene.given["root"], device=scene.given["device"], quiet=True
-    )
+    own, other = (_tested(scene, replace(scene.run.recipe, **settings)) for settings in ({}, change.settings))
+    return float(f"{other.rate(own.place(scene.run.recipe.lr)):.2g}")
+
+
+def _tested(scene: _Scene, recipe: Recipe) -> RangeTest:
+    given = {k: scene.given[k] for k in ("root", "device")}
+    found = range_test(recipe, lowest=1e-5, highest=10.0, init=scene.run.facts["start"]["from"], **given)
     if found.steepest != found.steepest:
         raise PoseError(f"{recipe.name}: {recipe.optimiser}", "its loss never fell at any rate", "baselines lr shows the curve")
-    return float(f"{found.steepest:.2g}")
+    return found
 
 
 # -- the table -----------------------------------------------------------------------------------------
@@ -223,11 +226,16 @@ def _curves(scene: _Scene, made: Sequence[_Made]) -> None:
             plot_runs([scene.run.folder, *runs], scene.out / f"curves-{part}.png")
 
 
+def _told(row: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """A row's name, with what it is held against where that is not the run."""
+    return row["name"] if row["base"] == values["value"] else f"{row['name']} (from {points(row['base'])}, the last epoch's mean)"
+
+
 def ablation_text(values: Mapping[str, Any]) -> str:
     """The table for people."""
     head = ("", values["metric"], "less the run", "paired 95%", "p", "learned again")
     cells = [
-        (row["name"], points(row["value"]), points(row["difference"], True) + ("*" if row["real"] else ""), f"{points(row['low'], True)}..{points(row['high'], True)}",
+        (_told(row, values), points(row["value"]), points(row["difference"], True) + ("*" if row["real"] else ""), f"{points(row['low'], True)}..{points(row['high'], True)}",
          "-" if row["p"] is None else f"{row['p']:.3f}", f"{row['seconds']:.0f} s" if row["learned"] else "no")
         for row in values["rows"]
     ]  # fmt: skip

@@ -107,6 +107,7 @@ def draw_rates(found: RangeTest, path: str | Path) -> Path:
                 ax.axvline(rate, color=FAINT, linewidth=0.9, linestyle=":")
                 ax.text(rate, 1.0, label, transform=ax.get_xaxis_transform(), fontsize=SMALL, color=FAINT, va="top")
         ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda x, _: f"{x:.0e}".replace("e-0", "e-").replace("e+00", ""))
         ax.grid(True)
         ax.set_xlabel("learning rate", fontsize=SMALL)
         ax.set_ylabel("loss", fontsize=SMALL)

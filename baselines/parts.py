@@ -27,7 +27,7 @@ class Change:
     raw: bool = False
     """The last weights as they are against their mean."""
     rate: bool = False
-    """The learning rate is the one that a range test finds."""
+    """The learning rate is found by range tests."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ PARTS: Mapping[str, Part] = {
     "initialisation": Part("another start: scratch where there were weights, weights where there were none, or --start", True, _start),
     "schedule": Part("one cycle, or a rate that never changes", True, _schedule),
     "accumulation": Part("a batch in parts, which batch norms see one by one; and a larger batch, which parts make possible", True, _accumulation),
-    "optimiser": Part("SGD for Adam and the other way round, at the rate its own range test finds", True, _optimiser),
+    "optimiser": Part("SGD for Adam and the other way round, at the rate that lies on its range test where the run's lies on its own", True, _optimiser),
     "seed": Part("the same again with other random choices: what chance alone does", True, _seed),
 }
 """What `baselines ablate` takes away or changes."""

@@ -68,6 +68,15 @@ class RangeTest:
         slope = np.gradient(self.smoothed[:until], np.log(self.rates[:until]))
         return float(self.rates[np.argmin(slope)]) if slope.min() < 0 else float("nan")
 
+    def place(self, rate: float) -> float:
+        """Where a rate lies from the steepest (0) to the lowest (1), on the logarithm's scale."""
+        wide = math.log(self.lowest / self.steepest)
+        return min(max(math.log(rate / self.steepest) / wide, 0.0), 1.0) if wide > 0 else 0.5
+
+    def rate(self, place: float) -> float:
+        """The rate at a place."""
+        return float(self.steepest * (self.lowest / self.steepest) ** place)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; null where there is no number."""
         rows = [{"lr": float(f"{r:.6g}"), "loss": plainly(v)} for r, v in zip(self.rates.tolist(), self.losses.tolist(), strict=True)]
@@ -78,7 +87,7 @@ class RangeTest:
         told = f"{len(self.rates)} steps from {self.rates[0]:.1e} to {self.rates[-1]:.1e}" + (", where the loss exploded" if self.exploded else "")
         if math.isnan(self.steepest):
             return f"{self.recipe}, {self.optimiser}: the loss never fell in {told}: more --steps, or another range"
-        return f"{self.recipe}, {self.optimiser}: try lr={self.steepest:.1e}, where the loss falls fastest; it is lowest at {self.lowest:.1e}; {told}"
+        return f"{self.recipe}, {self.optimiser}: try rates from {self.steepest:.1e}, where the loss falls fastest, to {self.lowest:.1e}, where it is lowest; {told}"
 
     def write(self, path: str | Path) -> Path:
         """The numbers as .json, or the curve as .png or .svg."""

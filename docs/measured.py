@@ -51,12 +51,20 @@ def _sweep_row(row: Mapping[str, Any], epochs: int) -> list[str]:
 def _ablation_rows(values: Mapping[str, Any]) -> list[list[str]]:
     head = ["part", "change", values["metric"], "less the run", "paired 95%", "p", "settings"]
     own = ["", f"the run itself, {values['epochs']} epochs", points(values["value"]), "", "", "", ""]
-    return [head, own, *(_ablation_row(row) for row in values["rows"])]
+    return [head, own, *(_ablation_row(row, values["value"]) for row in values["rows"])]
 
 
-def _ablation_row(row: Mapping[str, Any]) -> list[str]:
+def _ablation_row(row: Mapping[str, Any], own: float) -> list[str]:
     said = ", ".join(f"{k}={v}" for k, v in row["settings"].items()) if len(row["settings"]) < 4 else "flips, turns, sizes, shifts, half bodies, colours off"
-    return [f"`{row['part']}`", row["name"], points(row["value"]), _starred(row), _ends(row), _p(row["p"]), said]
+    return [
+        f"`{row['part']}`",
+        row["name"] if row["base"] == own else f"{row['name']}, from {points(row['base'])} of the last epoch",
+        points(row["value"]),
+        _starred(row),
+        _ends(row),
+        _p(row["p"]),
+        said,
+    ]
 
 
 def _cost_rows(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -178,6 +178,8 @@ def test_the_steepest_rate_is_where_a_made_curve_falls_fastest() -> None:
     fallen = 1 - 0.5 / (1 + np.exp(-6 * (x + 3))) + np.where(x > -1, (x + 1) ** 2, 0)
     found = curve(fallen + np.random.default_rng(0).normal(0, 0.01, 121))
     assert 3e-4 < found.steepest < 3e-3 and 3e-3 < found.lowest < 0.3
+    assert found.rate(0) == pytest.approx(found.steepest) and found.rate(found.place(2 * found.steepest)) == pytest.approx(2 * found.steepest)
+    assert found.rate(found.place(100.0)) == pytest.approx(found.lowest), "never beyond the lowest"
     never = curve(1 + np.linspace(0, 1, 60))
     assert math.isnan(never.steepest) and "never fell" in never.text() and never.to_dict()["steepest"] is None
 
@@ -251,15 +253,16 @@ def test_another_optimiser_learns_at_the_rate_its_range_test_finds(run: Run, tmp
 
     def tested(recipe: Recipe, **how: Any) -> RangeTest:
         asked.append(recipe.optimiser)
-        return curve(np.r_[np.ones(20), np.linspace(1, 0.5, 21)[1:]], 1e-5, 1e-1)
+        top = 1e-2 if recipe.optimiser == "adamw" else 1.0  # what SGD bears is a hundred times higher
+        return curve(np.r_[np.ones(20), np.linspace(1, 0.5, 21)[1:]], top * 1e-4, top)
 
     monkeypatch.setattr("baselines.ablation.range_test", tested)
     (row,) = ablate(run.folder, what=["optimiser"], epochs=1, out=tmp_path, device="cpu", resamples=FEW, quiet=True)["rows"]
-    assert asked == ["sgd"] and row["settings"]["optimiser"] == "sgd"
+    assert asked == ["adamw", "sgd"] and row["settings"]["optimiser"] == "sgd"
     kept = read_run(tmp_path / "optimiser/optimiser=sgd").recipe
-    assert kept.optimiser == "sgd" and kept.lr == row["settings"]["lr"] != run.recipe.lr
+    assert kept.optimiser == "sgd" and kept.lr == row["settings"]["lr"] == pytest.approx(100 * run.recipe.lr, rel=0.05)
     assert ablate(run.folder, what=["optimiser"], epochs=1, out=tmp_path, device="cpu", resamples=FEW, quiet=True)["rows"] == [row]
-    assert asked == ["sgd"], "a run that was begun keeps its rate"
+    assert asked == ["adamw", "sgd"], "a run that was begun keeps its rate"
 
 
 def test_a_part_that_nobody_knows_is_refused(run: Run) -> None:
