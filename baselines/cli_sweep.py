@@ -183,9 +183,10 @@ def ablate(run: str | None, listed: bool, as_json: bool, quiet: bool, **options:
 @click.argument("sources", nargs=-1, required=True, metavar="RUN|RECIPE...")
 @click.option("--crops", default=50, show_default=True, type=click.IntRange(3, 100_000), help="Crops to time one by one.")
 @click.option("--batch", default=16, show_default=True, type=click.IntRange(1, 65536), help="Crops at once, for the throughput.")
+@click.option("--clock", default="wall", show_default=True, metavar="NAME", help="wall; or processor: what a CPU works, whoever else keeps it busy.")
 @_DEVICE
 @click.option("-o", "--out", metavar="FILE", help="Write the rows as .json.")
-def complexity_command(sources: tuple[str, ...], crops: int, batch: int, device: str | None, out: str | None, as_json: bool, quiet: bool) -> None:
+def complexity_command(sources: tuple[str, ...], crops: int, batch: int, clock: str, device: str | None, out: str | None, as_json: bool, quiet: bool) -> None:
     """Parameters, GMAC, megabytes; milliseconds for one crop, those of the network and of decoding apart; images a second in batches.
 
     \b
@@ -195,7 +196,7 @@ def complexity_command(sources: tuple[str, ...], crops: int, batch: int, device:
     if out is not None and Path(out).suffix != ".json":
         raise PoseError(out, f"no rows end in {Path(out).suffix!r}", "write .json")
     room = _room("runtime", "complexity")
-    rows = room.runtime(sources, crops=crops, batch=batch, device=device)
+    rows = room.runtime(sources, crops=crops, batch=batch, device=device, clock=clock)
     if out is not None:
         from .trials import write_table
 

@@ -19,12 +19,16 @@ def ablation_parts() -> dict[str, str]:
     """The generated parts of the page."""
     swept, asked, learned, costs = (read_table(FOLDER / f"{name}.json") for name in ("sweep", "ablation-predicted", "ablation-learned", "complexity"))
     return {
-        "parts": "\n".join(f"| `{name}` | {part.text} | {'yes' if part.learned else 'no'} |" for name, part in PARTS.items()),
+        "parts": "\n".join(["| part | what it is held against | learned again |", "|---|---|---|", *_part_rows()]),
         "sweep": _block(swept["command"], _sweep_rows(swept), swept["how"]),
         "predicted": _block(asked["command"], _ablation_rows(asked), asked["how"]),
         "learned": _block(learned["command"], _ablation_rows(learned), learned["how"]),
-        "complexity": _block(costs["command"], _cost_rows(costs["rows"]), f"{costs['rows'][0]['hardware']}; one crop at a time, medians; images/s in batches of {costs['rows'][0]['batch']}"),
+        "complexity": _block(costs["command"], _cost_rows(costs["rows"]), f"{costs['rows'][0]['clock']} time on {costs['rows'][0]['hardware']}; one crop at a time, medians; images/s in batches of {costs['rows'][0]['batch']}"),
     }  # fmt: skip
+
+
+def _part_rows() -> list[str]:
+    return [f"| `{name}` | {part.text} | {'yes' if part.learned else 'no'} |" for name, part in PARTS.items()]
 
 
 def _block(command: str, rows: Sequence[Sequence[str]], how: str) -> str:

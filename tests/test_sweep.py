@@ -306,6 +306,10 @@ def test_costs_are_counted_and_timed_apart(run: Run) -> None:
     for row in rows:
         assert 0 < row["decoding_ms"] < row["total_ms"] and 0 < row["network_ms"] < row["total_ms"] and row["images_per_second"] > 0
     assert "t_dec ms" in runtime_text(rows) and "not trained" in runtime_text(rows)
+    (worked,) = runtime([run.folder], crops=3, batch=2, device="cpu", clock="processor")
+    assert worked["clock"] == "processor" and worked["network_ms"] > 0
+    with pytest.raises(PoseError, match="no such clock; did you mean 'wall'"):
+        runtime([run.folder], clock="walls")
     with pytest.raises(PoseError, match="nothing is named"):
         runtime_text([])
 
