@@ -60,7 +60,7 @@ class _Scene:
     truth: PoseDataset
     base: Evaluation
     out: Path
-    boxes: str
+    boxes: str | None
     start: str | None
     metric: str
     given: Mapping[str, Any]
@@ -75,7 +75,7 @@ def ablate(
     epochs: int | None = None,
     start: str | None = None,
     metric: str | None = None,
-    boxes: str = "truth",
+    boxes: str | None = None,
     out: str | Path | None = None,
     root: str | Path | None = None,
     device: str | None = None,
@@ -115,16 +115,17 @@ def _again(run: Run, epochs: int | None, folder: Path, given: Mapping[str, Any])
     return found.run
 
 
-def _scene(run: Run, out: Path, boxes: str, start: str | None, metric: str, given: Mapping[str, Any], quiet: bool) -> _Scene:
+def _scene(run: Run, out: Path, boxes: str | None, start: str | None, metric: str, given: Mapping[str, Any], quiet: bool) -> _Scene:
     truth = data_of(run.recipe, "val", given["root"])
     if truth is None:
         raise PoseError(str(run.folder), "has no val", "a run whose recipe names one")
     return _Scene(run, truth, _scored(run, truth, boxes, metric, given, {}), out, boxes, start, metric, given, quiet)
 
 
-def _scored(run: Run, truth: PoseDataset, boxes: str, metric: str, given: Mapping[str, Any], asked: Mapping[str, Any]) -> Evaluation:
+def _scored(run: Run, truth: PoseDataset, boxes: str | None, metric: str, given: Mapping[str, Any], asked: Mapping[str, Any]) -> Evaluation:
     """The run's predictions on val, made anew."""
-    found = predict(run, truth, boxes=boxes, latency=0, device=given["device"], quiet=given["quiet"], **asked)
+    own = {"boxes": boxes} if boxes is not None else {}
+    found = predict(run, truth, latency=0, device=given["device"], quiet=given["quiet"], **own, **asked)
     return evaluate(truth, found.predictions, metrics=(metric,))
 
 

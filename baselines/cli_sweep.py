@@ -146,7 +146,7 @@ def lr_command(
 )
 @click.option("--start", metavar="START", help="What initialisation is held against: scratch, weights, or another run's FOLDER.")
 @click.option("--metric", metavar="NAME", help="The number to look at; the recipe's score unless given.")
-@click.option("--boxes", default="truth", show_default=True, metavar="WHICH", help="As of baselines predict.")
+@click.option("--boxes", metavar="WHICH", help="As of baselines predict, and its own unless given.")
 @click.option("-o", "--out", metavar="FOLDER", help="Where runs, table and pictures are kept; RUN/ablation unless given.")
 @_ROOT
 @_DEVICE
