@@ -124,7 +124,7 @@ def _scene(run: Run, out: Path, boxes: str | None, start: str | None, metric: st
 
 def _scored(run: Run, truth: PoseDataset, boxes: str | None, metric: str, given: Mapping[str, Any], asked: Mapping[str, Any]) -> Evaluation:
     """The run's predictions on val, made anew."""
-    own = {"boxes": boxes} if boxes is not None else {}
+    own: dict[str, Any] = {"boxes": boxes} if boxes is not None else {}
     found = predict(run, truth, latency=0, device=given["device"], quiet=given["quiet"], **own, **asked)
     return evaluate(truth, found.predictions, metrics=(metric,))
 
