@@ -9,6 +9,7 @@ from posedata.version import __version__
 
 from .cli_leaderboard import add as add_leaderboard
 from .cli_predict import add as add_predict
+from .cli_sweep import add as add_sweep
 from .cli_training import add as add_training
 
 
@@ -21,6 +22,7 @@ def app() -> None: ...
 
 
 add_training(app)
+add_sweep(app)
 add_predict(app)
 add_leaderboard(app)
 

@@ -38,6 +38,9 @@ TORCH = (
     "cost",
     "hub",
     "benchmark",
+    "runtime",
+    "rates",
+    "ablation",
     "parity",
     "looking",
     "topdown",
@@ -67,7 +70,7 @@ ROOMS = {
     "safetensors": {"baselines/checkpoint.py"},
     "huggingface_hub": {"baselines/hub.py"},
     "matplotlib": {str(p.relative_to(ROOT)) for p in (ROOT / "posebench" / "plots").glob("*.py")}
-    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/board/plot.py"},
+    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/forest.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {f"posedata/formats/fiftyone{name}.py" for name in ("", "_db", "_fields", "_home", "_standing")}
