@@ -104,7 +104,7 @@ def _session(recipe: Recipe, device: torch.device) -> Session:
     loader = Loader(noise_crops(recipe, schema), recipe, device)
     runner = torch.compile(model) if recipe.compile else model
     return Session(recipe=recipe, folder=Path(), world=World(device=device), model=model, runner=runner, still=[], optimiser=optimiser_of(model, recipe),
-                   mean=Mean(model, recipe.ema) if recipe.ema else None, loader=loader, val=None, header={}, teller=Teller(None, (), recipe, True))  # fmt: skip
+                   mean=Mean(model, recipe.ema) if recipe.ema else None, loader=loader, val=None, teller=Teller(None, (), recipe, True))  # fmt: skip
 
 
 def noise_crops(recipe: Recipe, schema: Any) -> Crops:

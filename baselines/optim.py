@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from posedata.errors import PoseError
 
+from .layers import layers, undecayed
+from .models import PoseModel
 from .recipes import Recipe
 
 __all__ = ["SCHEDULES", "Mean", "groups_of", "learning_rate", "optimiser_of", "set_rate"]
@@ -18,14 +20,15 @@ __all__ = ["SCHEDULES", "Mean", "groups_of", "learning_rate", "optimiser_of", "s
 Group = dict[str, Any]
 
 
-def groups_of(model: nn.Module, recipe: Recipe) -> list[Group]:
+def groups_of(model: PoseModel, recipe: Recipe) -> list[Group]:
     """The weights that learn, by learning rate and weight decay. Layer decay is in each group's own rate, so every schedule keeps it."""
-    scales = layer_scales(model, recipe.layer_decay)
+    depths, spared = layers(model), undecayed(model)
+    deepest = max(depths.values())
     found: dict[tuple[float, float], Group] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
-            decay = 0.0 if weight.ndim < 2 or name.endswith(_UNDECAYED) else recipe.weight_decay
-            scale = scales.get(name, 1.0)
+            decay = 0.0 if name in spared else recipe.weight_decay
+            scale = recipe.layer_decay ** (deepest - depths[name])
             group = found.setdefault((scale, decay), {"params": [], "names": [], "weight_decay": decay, "scale": scale, "lr": recipe.lr * scale})
             group["params"].append(weight)
             group["names"].append(name)
@@ -34,27 +37,7 @@ def groups_of(model: nn.Module, recipe: Recipe) -> list[Group]:
     return list(found.values())
 
 
-_UNDECAYED = (".bias", "pos_embed", "cls_token", "reg_token", "relative_position_bias_table")
-
-
-def layer_scales(model: nn.Module, decay: float) -> dict[str, float]:
-    """By name: how much slower than the head each weight of the backbone learns; the last layer as fast, each before it `decay` times that."""
-    body = next(((n, m) for n, m in model.named_modules() if hasattr(m, "group_matcher")), None)
-    if decay == 1:
-        return {}
-    if body is None:
-        raise PoseError("layer_decay", f"{decay:g}, but the backbone does not tell its layers", "--set layer_decay=1")
-    from timm.models import group_parameters
-
-    name, module = body
-    layers = group_parameters(module, module.group_matcher(coarse=False), reverse=True)
-    depth = max(layers.values(), default=0)
-    if depth == 0:
-        raise PoseError("layer_decay", f"{decay:g}, but the backbone is one layer", "--set layer_decay=1")
-    return {f"{name}.{weight}" if name else weight: decay ** (depth - layer) for weight, layer in layers.items()}
-
-
-def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def optimiser_of(model: PoseModel, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimiser a recipe names, over the groups of its weights."""
     return OPTIMISERS[recipe.optimiser](groups_of(model, recipe), recipe)
 

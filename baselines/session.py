@@ -50,7 +50,6 @@ class Session:
     mean: Mean | None
     loader: Loader | PlainLoader
     val: Loader | None
-    header: dict[str, Any]
     teller: Teller
     step: int = 0
     """Steps done."""
@@ -117,9 +116,12 @@ class Session:
         self.best = value if chosen else self.best
         if self.world.first:
             about = {"recipe": self.recipe.name, "fingerprint": self.recipe.fingerprint, "epoch": line["epoch"], **({} if found is None else found.metrics)}
-            save_tensors(self.folder / LAST, self.weights(), plain(about))
+            kept = self.weights()
+            if found is not None and "presence.line" in kept:
+                kept = {**kept, "presence.line": torch.tensor(found.line)}  # the network that learns goes on with its own
+            save_tensors(self.folder / LAST, kept, plain(about))
             if chosen and found is not None:
-                save_tensors(self.folder / BEST, self.weights(), plain(about))
+                save_tensors(self.folder / BEST, kept, plain(about))
                 found.predictions.to_json(self.folder / PREDICTIONS)
             self.history = [*self.history, plain(line | {"best": chosen})]
             write_metrics(self.folder, self.history)
@@ -152,9 +154,10 @@ def begin(
     read_metric(recipe.score)
     before = _before(recipe, folder, resume)
     exact(world.device)
-    truth, val = data_of(recipe, "train", root), data_of(recipe, "val", root)
+    truth = data_of(recipe, "train", root)
     if truth is None:
         raise PoseError(f"{recipe.name}: train", "empty", "--set train=... names what is learned")
+    val = data_of(recipe, "val", root)
     same_points(truth, val)
     if before is not None and not before.schema.same_points(truth.schema):
         raise FormatError(
@@ -172,7 +175,7 @@ def begin(
     session = Session(
         recipe=recipe, folder=folder, world=world, model=model, still=still, loader=loader, val=val_loader, teller=teller,
         runner=torch.compile(runner) if recipe.compile else runner, optimiser=optimiser_of(model, recipe),
-        mean=Mean(model, recipe.ema) if recipe.ema else None, header=header_of(recipe, val),
+        mean=Mean(model, recipe.ema) if recipe.ema else None,
     )  # fmt: skip
     if world.first and not resume:
         _write_facts(session, truth, val, facts)
@@ -205,14 +208,6 @@ def _loaders(
         PlainLoader(crops, recipe, world.device, workers or 0, transform) if plainly or transform else Loader(crops, recipe, world.device)
     )
     return learned, None if val is None else Loader(load_crops(val, recipe.size, recipe.padding, 1.0, workers, quiet), recipe, world.device)
-
-
-def header_of(recipe: Recipe, val: PoseDataset | None) -> dict[str, Any]:
-    """The header of the predictions on val."""
-    named = {"dataset": recipe.dataset, "config": recipe.config, "split": recipe.val} if recipe.dataset else {"dataset": recipe.val}
-    known = {k: v for k, v in named.items() if v}
-    return {**known, "model": recipe.backbone, "recipe": recipe.name, "boxes": "truth", "flip_test": recipe.flip_test, "images": "all",
-            "score": "mean of keypoints", "keypoint_score": "confidence"}  # fmt: skip
 
 
 def _write_facts(session: Session, truth: PoseDataset, val: PoseDataset | None, start: dict[str, Any]) -> None:

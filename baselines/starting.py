@@ -117,7 +117,7 @@ def _from_run(recipe: Recipe, schema: Schema, folder: Path) -> tuple[PoseModel, 
 
 def carried(name: str, theirs: Tensor | None, mine: Tensor, source: Schema, target: Schema) -> Tensor | None:
     """A weight of another run as this model needs it: whole, or its rows by the keypoints' names; None where it does not fit."""
-    if theirs is None:
+    if theirs is None or name == "presence.line":  # what calibrated another network
         return None
     if not by_keypoint(name):
         return theirs if theirs.shape == mine.shape else None

@@ -138,11 +138,11 @@ def _finish(s: Session, epoch: int, started: float, begun: int) -> None:
 def _validated(s: Session, val: Loader) -> Validation:
     """Validate the weights that would be kept: the mean, where there is one, put in for as long as it takes."""
     if s.mean is None:
-        return validate(s.model, val, s.recipe, s.world, s.header)
+        return validate(s.model, val, s.recipe, s.world)
     own = {name: value.clone() for name, value in s.model.state_dict().items()}
     s.model.load_state_dict(s.mean.values)
     try:
-        return validate(s.model, val, s.recipe, s.world, s.header)
+        return validate(s.model, val, s.recipe, s.world)
     finally:
         s.model.load_state_dict(own)
 

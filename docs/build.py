@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import sys
 import tempfile
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from baselines.listing import published_of
+from baselines.recipes import GROUPS, RECIPES, Recipe
 from posebench.distances import DISTANCE_METRICS, NME_NORMS, NORMS, PCK_RULES
 from posebench.distances.norms import norm_text
 from posebench.labels import KINDS as LABEL_ERRORS
@@ -53,6 +56,7 @@ def pages() -> dict[str, dict[str, str]]:
     """For each page, the text of its generated parts by name."""
     return {
         "cli.md": {"commands": commands()},
+        "training.md": {"recipes": recipe_rows(), "published": published_rows(), "settings": setting_rows()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},
         "leaderboard.md": leaderboard_parts(),
@@ -93,6 +97,48 @@ def pages() -> dict[str, dict[str, str]]:
         "datasets.md": {"cards": "\n".join(map(dataset_card, list_datasets()))},
         "../README.md": {"datasets": dataset_table()},
     }
+
+
+def recipe_rows() -> str:
+    """A row for each recipe."""
+    rows = ["| recipe | backbone | head | input | schedule | published |", "|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        told = ", ".join(f"{key} {100 * row['metrics'][key]:.1f}" for row in published_of(r) for key in ["AP"] if key in row["metrics"]) or "-"
+        how = f"{r.optimiser} {r.lr:g}, {r.epochs} epochs of {r.batch}, {r.schedule}"
+        rows.append(f"| `{r.name}` | `{r.backbone}` | {r.head} | {r.width} x {r.height} | {how} | {told} |")
+    return "\n".join(rows)
+
+
+def published_rows() -> str:
+    """Every published row that a recipe names: numbers, rules, source."""
+    rows = ["| recipe | published AP | on | boxes | flip test | scored by | how it was learned | source |", "|---|---|---|---|---|---|---|---|"]
+    for r in RECIPES.values():
+        for row in published_of(r):
+            flip = {True: "yes", False: "no", None: "not said"}[row["flip_test"]]
+            cells = (
+                f"`{r.name}`",
+                f"{100 * row['metrics']['AP']:.1f}",
+                f"{row['dataset']} {row['split']}",
+                row["boxes"],
+                flip,
+                row["evaluator"],
+                row["recipe"],
+                row["source"],
+            )
+            rows.append("| " + " | ".join(str(c or "not said") for c in cells) + " |")
+    return "\n".join(rows)
+
+
+def setting_rows() -> str:
+    """Every field of a recipe, by group."""
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    values = Recipe().to_dict()
+    for group, title in GROUPS.items():
+        rows.append(f"| **{title}** | | |")
+        for f in (f for f in dataclasses.fields(Recipe) if f.metadata["group"] == group):
+            choice = f" ({', '.join(f.metadata['of'])})" if f.metadata["of"] else ""
+            rows.append(f"| `{f.name}` | `{values[f.name]}` | {f.metadata['what']}{choice} |")
+    return "\n".join(rows)
 
 
 def drawn() -> list[Schema]:

@@ -26,7 +26,7 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, tmp_path: Path, drawn_once: Path) -> None:
     code = "\n".join(blocks(page, "python"))
-    commands = [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith(("posedata ", "posebench "))]
+    commands = [line for block in blocks(page, "sh") for line in block.splitlines() if line.startswith(("posedata ", "posebench ", "baselines "))]
     if not code and not commands:
         pytest.skip("no code on this page")
     env = {**os.environ, "PYTHONPATH": str(ROOT), "POSEBENCH_CACHE": str(drawn_once), "HF_HOME": str(tmp_path / "hf")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_layer_decay_is_in_the_groups_and_survives_the_schedule() -> None:
     recipe = replace(RECIPE, backbone="test_vit", head="bilinear", layer_decay=0.5, weight_decay=0.1)
     model = build(recipe, SCHEMA)
     scales = sorted({g["scale"] for g in groups_of(model, recipe)})
-    assert len(scales) >= 4 and scales[-1] == 1 and all(b / a in (2, 4, 8) for a, b in zip(scales, scales[1:], strict=False))
+    assert len(scales) >= 4 and scales[-1] == 1 and all(round(b / a, 6) in (2, 4, 8) for a, b in pairwise(scales))
     optimiser = optimiser_of(model, recipe)
     set_rate(optimiser, 0.5)
     assert sorted({g["lr"] for g in optimiser.param_groups}) == [s * 0.5 for s in scales]
@@ -131,11 +132,6 @@ def test_layer_decay_is_in_the_groups_and_survives_the_schedule() -> None:
     assert first < last and by_name["head.out.weight"]["scale"] == 1
     assert all(g["weight_decay"] == 0 for n, g in by_name.items() if n.endswith(".bias") or "pos_embed" in n or "norm" in n)
     assert by_name["head.out.weight"]["weight_decay"] == 0.1
-
-
-def test_layer_decay_that_would_do_nothing_is_refused() -> None:
-    with pytest.raises(PoseError, match="the backbone does not tell its layers; --set layer_decay=1"):
-        groups_of(build(RECIPE, SCHEMA), replace(RECIPE, layer_decay=0.5))
 
 
 def test_frozen_weights_do_not_learn_and_freezing_all_is_refused() -> None:

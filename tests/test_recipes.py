@@ -93,7 +93,7 @@ def test_a_recipe_file_may_build_on_another_recipe(tmp_path: Path) -> None:
 def test_a_broken_recipe_file_is_one_line(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
     path.write_text(text)
-    with pytest.raises(PoseError, match=".") as e:
+    with pytest.raises(PoseError, match=r".") as e:
         load_recipe(path)
     assert said in str(e.value) and "\n" not in str(e.value)
 

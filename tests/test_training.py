@@ -63,14 +63,14 @@ def interrupted(at: int, with_what: Callable[[], BaseException], monkeypatch: py
     """Let the step after so many fail."""
     import baselines.train as loop
 
-    step = loop._step
+    step = loop.take_step
 
     def failing(s: Session, parts: Any) -> Any:
         if s.step == at:
             raise with_what()
         return step(s, parts)
 
-    monkeypatch.setattr(loop, "_step", failing)
+    monkeypatch.setattr(loop, "take_step", failing)
 
 
 # -- learning ------------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def test_ctrl_c_saves_and_the_run_goes_on(at: int, tmp_path: Path, monkeypatch: 
 
     recipe = replace(RECIPE, epochs=2, batch=6)  # steps 1 to 3, 4 to 6
     whole = learned(recipe, tmp_path / "whole")
-    step = loop._step
+    step = loop.take_step
 
     def pressed(s: Session, parts: Any) -> Any:
         if s.step == at:
@@ -146,7 +146,7 @@ def test_ctrl_c_saves_and_the_run_goes_on(at: int, tmp_path: Path, monkeypatch: 
         return step(s, parts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(loop, "_step", pressed)
+        patched.setattr(loop, "take_step", pressed)
         patched.setattr(loop, "_LOOK", 1)
         with pytest.raises(Stopped, match=rf"stopped after step {at + 1} of 6, saved; --resume goes on from there"):
             learned(recipe, tmp_path / "cut")
@@ -260,7 +260,7 @@ def test_what_was_copied_is_told_and_a_frozen_backbone_stays(tmp_path: Path) -> 
     facts, log = read_run(after.folder).facts, (after.folder / "training.log").read_text()
     assert facts["start"]["init_recipe"] == "tiny" and facts["start"]["fresh"] == [] and 0 < facts["frozen"] < facts["parameters"]
     assert "tensors copied, 0 fresh" in log and "17 of 17 by name" in log and "frozen: backbone" in log
-    with pytest.raises(PoseError, match="no weight of tests.tiny:backbone fits test_vit"):
+    with pytest.raises(PoseError, match=r"no weight of tests\.tiny:backbone fits test_vit"):
         learned(replace(RECIPE, backbone="test_vit", head="bilinear"), tmp_path / "c", init=str(before.folder))
     with pytest.raises(PoseError, match="no folder of a run"):
         learned(RECIPE, tmp_path / "c", init="nowhere")

@@ -1,0 +1,5 @@
+"""python -m baselines, and torchrun -m baselines."""
+
+from .cli import main
+
+main()
