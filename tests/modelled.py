@@ -38,12 +38,13 @@ def small(schema: str | Schema = "coco17", **changes: Any) -> PoseModel:
 
 
 class ThreeLayers(nn.Module):
-    """Maps at strides 4 and 8."""
+    """Maps at strides 4 and 8, and a classifier that no map needs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 16, 4, 4), nn.ReLU())
         self.fine = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())
+        self.classifier = nn.Linear(32, 10)
         self.coarse = nn.Sequential(nn.Conv2d(16, 32, 2, 2), nn.ReLU())
 
     def forward(self, images: Tensor) -> list[Tensor]:

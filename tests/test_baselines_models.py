@@ -15,7 +15,7 @@ pytest.importorskip("timm")
 import posebench  # noqa: E402
 from baselines.backbones import BackboneError  # noqa: E402
 from baselines.complexity import complexity  # noqa: E402
-from baselines.heads import HEADS  # noqa: E402
+from baselines.heads import HEADS, Bilinear, Deconvolutions, Pyramid  # noqa: E402
 from baselines.layers import layers, undecayed  # noqa: E402
 from baselines.models import PoseModel, build, predict_flipped  # noqa: E402
 from baselines.presence import Calibration, fit_calibration, judge, set_calibration  # noqa: E402
@@ -69,6 +69,42 @@ def test_a_head_ends_where_it_says(changes: dict[str, Any], stride: float, shape
     assert points.shape == (2, 17, 3) and bool(torch.isfinite(points).all())
 
 
+def identity(layer: Any) -> None:
+    """Make a convolution hand on its first channel."""
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.bias.zero_()
+        layer.weight[:, 0, layer.weight.shape[2] // 2, layer.weight.shape[3] // 2] = 1
+
+
+def places(rows: int, columns: int, stride: float) -> Any:
+    """(1, 1, rows, columns) of the input pixel, across, at the middle of each cell."""
+    return (((torch.arange(columns) + 0.5) * stride - 0.5) * torch.ones(rows, 1))[None, None]
+
+
+def test_bilinear_and_pyramid_keep_every_pixel_in_its_place() -> None:
+    """A map that holds its own places must hold them still once it is finer."""
+    simple = Bilinear(1, 16, 2)
+    identity(simple.out)
+    assert torch.allclose(simple([places(6, 4, 16)])[0][:, :, :, 2:-2], places(24, 16, 4)[..., 2:-2].expand(1, 2, 24, 12), atol=1e-4)
+    pyramid = Pyramid([1, 1, 1], [4, 8, 16], 2, width=1)
+    pyramid.smooth = torch.nn.Identity()
+    for layer in (*pyramid.lateral, pyramid.out):
+        identity(layer)
+    joined = pyramid([places(24, 16, 4), places(12, 8, 8), places(6, 4, 16)])[0] / 3
+    assert torch.allclose(joined[..., 4:-4], places(24, 16, 4)[..., 4:-4].expand(1, 2, 24, 8), atol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "step", "keeps"), [(2, 2, True), (4, 2, True), (6, 2, True), (3, 2, False), (5, 2, False), (4, 4, True), (3, 3, True)])
+def test_deconvolutions_keep_the_half_pixel_where_kernel_and_step_are_of_one_kind(kernel: int, step: int, keeps: bool) -> None:
+    head = Deconvolutions(1, 32, 1, layers=1, width=1, kernel=kernel, step=step).eval()
+    with torch.no_grad():
+        head.up[0][0].weight.fill_(1.0)
+    x = torch.rand(1, 1, 4, 6, generator=torch.Generator().manual_seed(0))
+    assert head([x])[0].shape == (1, 1, 4 * step, 6 * step)
+    assert torch.allclose(head([x])[0].flip(-1), head([x.flip(-1)])[0], atol=1e-6) == keeps
+
+
 def test_every_head_is_tried() -> None:
     assert set(HEADS) == {"bilinear", "deconv", "fpn", "simcc"}
 
@@ -85,7 +121,9 @@ def test_the_branches_of_hrnet_are_its_own() -> None:
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(28.5, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["test_convnext", "mobilenetv4_conv_small", "hrnet_w18_small", "test_vit", "torchvision:shufflenet_v2_x0_5"])
+@pytest.mark.parametrize(
+    "name", ["tests.modelled:three_layers", "test_convnext", "mobilenetv4_conv_small", "hrnet_w18_small", "test_vit", "torchvision:shufflenet_v2_x0_5"]
+)
 @pytest.mark.parametrize("head", ["fpn", "bilinear"])
 def test_nothing_is_kept_that_cannot_learn(name: str, head: str) -> None:
     """A parameter without gradient, such as a classifier's norm, would make processes wait for each other."""
@@ -215,6 +253,15 @@ def test_depths_rise_from_the_image_to_the_head(name: str) -> None:
     for p in model.backbone.parameters():
         p.requires_grad_(False)
     assert layers(model) == depths, "freezing moves nobody"
+
+
+def test_a_token_that_timm_forgets_is_shallow_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As timm did with reg_token until issue 2712."""
+    from baselines import layers as room
+
+    timms = room.group_parameters
+    monkeypatch.setattr(room, "group_parameters", lambda *a, **k: {**timms(*a, **k), "cls_token": 6})
+    assert layers(small(backbone="test_vit", head="bilinear"))["backbone.body.model.cls_token"] == 0
 
 
 def test_every_block_of_a_vit_learns_at_its_own_rate() -> None:
