@@ -39,6 +39,12 @@ TORCH = (
     "hub",
     "benchmark",
     "parity",
+    "checking/bench",
+    "checking/batch",
+    "checking/flow",
+    "checking/fitting",
+    "checking/pictures",
+    "checking/running",
 )
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 
@@ -54,6 +60,7 @@ ROOMS = {
         "posedata/lookalikes/reading.py",
         "posedata/lookalikes/sheet.py",
         "posebench/suspects/sheet.py",
+        "baselines/checking/pictures.py",
     },
     "torch": {"posedata/formats/torch.py"} | {f"baselines/{name}.py" for name in TORCH},
     "torchvision": {"baselines/backbones.py"},
@@ -63,7 +70,7 @@ ROOMS = {
     "safetensors": {"baselines/checkpoint.py"},
     "huggingface_hub": {"baselines/hub.py"},
     "matplotlib": {f"posebench/plots/{name}.py" for name in ("style", "curves", "shares", "cost", "body", "landing", "labels", "differences", "ranks")}
-    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/board/plot.py"},
+    | {"posedata/profiling/plots.py", "baselines/curves.py", "baselines/checking/plots.py", "baselines/board/plot.py"},
     "scipy": {"posebench/statistics/batched.py", "posebench/stats.py"},
     "statsmodels": {"posebench/stats.py"},
     "fiftyone": {"posedata/formats/fiftyone.py", "posebench/browse.py"},
