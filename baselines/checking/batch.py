@@ -11,12 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from posebench.evaluation import evaluate
-
 from ..data import Batch, Loader, augmented, order
 from ..models import Output
-from ..scoring import predictions_of
-from .bench import Bench, as_trained, few, joined_by
+from .bench import Bench, as_outputs, as_trained, ceiling, few, joined_by
 from .verdicts import Part, Verdict
 
 __all__ = ["first_batch", "look_at_batch", "look_at_shapes"]
@@ -130,14 +127,9 @@ def _error(bench: Bench, batch: Batch, wanted: Tensor | None = None) -> float | 
     """Median distance in input pixels between points and what is read from their targets."""
     coding = bench.model.coding
     targets, weight = coding.encode(batch.points, batch.v)
-    read = coding.decode(*_as_outputs(targets, coding.simcc))[..., :2]
+    read = coding.decode(*as_outputs(targets, coding.simcc))[..., :2]
     off = (read - (batch.points if wanted is None else wanted)).norm(dim=-1)[weight > 0]
     return float(off.nanmedian()) if len(off) else None
-
-
-def _as_outputs(targets: tuple[Tensor, ...], simcc: bool) -> tuple[Tensor, ...]:
-    """Targets as a perfect network puts them out: of SimCC as logits."""
-    return tuple(t.clamp_min(1e-12).log() for t in targets) if simcc else targets
 
 
 def look_at_shapes(bench: Bench) -> Part:
@@ -147,10 +139,11 @@ def look_at_shapes(bench: Bench) -> Part:
         maps = model.backbone((batch.images[:8] - model.mean) / model.std)
         out = bench.output(Batch(*(t[:8] for t in batch)))
     targets, _ = coding.encode(batch.points[:8], batch.v[:8])
-    ceiling = _ceiling(bench)
+    perfect = ceiling(bench, few(bench.train, _MOST))
+    possible = {name: perfect[name] for name in ("AP", "AP@0.50", "AP@0.95")}
     shapes: dict[str, Any] = {
         "input": list(batch.images.shape[1:]), "maps": [list(m.shape[1:]) for m in maps], "strides": list(model.backbone.strides),
-        "outputs": [list(m.shape[1:]) for m in out.maps], "targets": [list(t.shape[1:]) for t in targets], "stride": coding.stride, "ceiling": ceiling,
+        "outputs": [list(m.shape[1:]) for m in out.maps], "targets": [list(t.shape[1:]) for t in targets], "stride": coding.stride, "ceiling": possible,
         "parameters": sum(p.numel() for p in model.parameters()), "learning": sum(p.numel() for p in model.parameters() if p.requires_grad),
     }  # fmt: skip
     rows, columns = coding.shape
@@ -158,13 +151,13 @@ def look_at_shapes(bench: Bench) -> Part:
     lines = [
         f"input {joined_by(batch.images.shape[:0:-1][:2])} -> maps {', '.join(f'{joined_by(m.shape[1:])} at stride {s}' for m, s in zip(maps, model.backbone.strides, strict=True))}",
         f"-> {result} for {len(model.schema)} points, stride {coding.stride:g}, sigma {coding.sigma:g} cells = {coding.sigma * coding.stride:g} px of the input",
-        f"perfect outputs would score AP {ceiling['AP']:.3f}, AP@0.95 {ceiling['AP@0.95']:.3f}: what heatmaps of this size allow",
+        f"perfect outputs would score AP {possible['AP']:.3f}, AP@0.95 {possible['AP@0.95']:.3f}: what boxes and maps of this size leave possible",
         f"{shapes['parameters'] / 1e6:.2f} M parameters, {shapes['learning'] / 1e6:.2f} M of them learn",
     ]
-    return Part("shapes", tuple(lines), shapes, tuple(_misfits(out, targets, model.schema, ceiling)))
+    return Part("shapes", tuple(lines), shapes, tuple(_misfits(out, targets, model.schema, possible)))
 
 
-def _misfits(out: Output, targets: tuple[Tensor, ...], schema: Any, ceiling: dict[str, float]) -> list[Verdict]:
+def _misfits(out: Output, targets: tuple[Tensor, ...], schema: Any, possible: dict[str, float]) -> list[Verdict]:
     got, wanted = [tuple(m.shape[1:]) for m in out.maps], [tuple(t.shape[1:]) for t in targets]
     found = []
     if got != wanted:
@@ -174,17 +167,7 @@ def _misfits(out: Output, targets: tuple[Tensor, ...], schema: Any, ceiling: dic
         found.append(Verdict("shapes", "outputs that are no numbers", "are the weights? --init scratch tells"))
     if out.presence is not None and out.presence.shape[1] != len(schema):
         found.append(Verdict("shapes", f"presence of {out.presence.shape[1]} points, the schema has {len(schema)}", "build the model for this schema"))
-    if ceiling["AP"] < 0.9:
-        seen = f"even perfect outputs would score AP {ceiling['AP']:.2f}"
+    if possible["AP"] < 0.9:
+        seen = f"even perfect outputs would score AP {possible['AP']:.2f}"
         found.append(Verdict("shapes", seen, "finer heatmaps (width, height, head_layers), or decode=dark; are areas right?"))
     return found
-
-
-def _ceiling(bench: Bench) -> dict[str, float]:
-    """Scores of targets read as predictions, on upright crops."""
-    examples = few(bench.train, _MOST)
-    coding, batch = bench.model.coding, examples.plain(torch.arange(len(examples)))
-    targets, _ = coding.encode(batch.points, batch.v)
-    points = coding.decode(*_as_outputs(targets, coding.simcc)).cpu().numpy()
-    ev = evaluate(examples.crops.dataset, predictions_of(examples, points, bench.recipe, bench.model))
-    return {name: ev[name] for name in ("AP", "AP@0.50", "AP@0.95")}

@@ -21,10 +21,10 @@ from ..losses import loss_of
 from ..models import Output, PoseModel
 from ..optim import clipped, optimiser_of, set_rate
 from ..recipes import Recipe
-from ..scoring import Validation, laid_out, validate
+from ..scoring import Validation, laid_out, predictions_of, validate
 from ..starting import frozen_parts
 
-__all__ = ["Bench", "as_trained", "descend", "few", "scored"]
+__all__ = ["Bench", "all_of", "as_outputs", "as_trained", "ceiling", "descend", "few", "joined_by", "scored"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,12 +58,33 @@ class Bench:
 
 
 def few(loader: Loader, count: int) -> Loader:
-    """Some crops of a set, spread evenly over it, as a set of their own."""
-    rows = np.unique(np.linspace(0, len(loader) - 1, min(count, len(loader))).round().astype(int))
-    crops = loader.crops
-    ds = crops.dataset.take(crops.rows[rows]).without_empty()
+    """Some crops of a set, spread evenly over it, as a set of their own. Hidden points that the recipe leaves out are not labelled there."""
+    crops, own = loader.crops, loader.crops.dataset.instances
+    ignored = (own.keypoints[..., 2] == 1) & (loader.recipe.hidden == "ignore")
+    able = np.flatnonzero((own.labelled & ~ignored)[crops.rows].any(1))
+    rows = able[np.unique(np.linspace(0, len(able) - 1, min(count, len(able))).round().astype(int))]
+    left = replace(crops.dataset, instances=own.with_trusted(keypoints=np.where(ignored[..., None], 0.0, own.keypoints)))
+    ds = (left if ignored.any() else crops.dataset).take(crops.rows[rows]).without_empty()
     part = Crops(dataset=ds, rows=np.arange(len(rows)), pixels=crops.pixels[rows], affine=crops.affine[rows], margin=crops.margin)
     return Loader(part, loader.recipe, loader.device)
+
+
+def ceiling(bench: Bench, examples: Loader) -> Evaluation:
+    """What examples score where the outputs are their own targets: what box, crop and heatmap leave possible."""
+    coding, batch = bench.model.coding, all_of(examples)
+    targets, _ = coding.encode(batch.points, batch.v)
+    points = coding.decode(*as_outputs(targets, coding.simcc)).cpu().numpy()
+    return evaluate(examples.crops.dataset, predictions_of(examples, points, bench.recipe, bench.model))
+
+
+def all_of(examples: Loader) -> Batch:
+    """Every crop, upright and unchanged."""
+    return examples.plain(torch.arange(len(examples)))
+
+
+def as_outputs(targets: tuple[Tensor, ...], simcc: bool) -> tuple[Tensor, ...]:
+    """Targets as a perfect network puts them out: of SimCC as logits."""
+    return tuple(t.clamp_min(1e-12).log() for t in targets) if simcc else targets
 
 
 def scored(bench: Bench, model: PoseModel, examples: Loader) -> tuple[Validation, Evaluation]:

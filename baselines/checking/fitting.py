@@ -16,13 +16,15 @@ from ..data import Batch, Loader
 from ..models import PoseModel
 from ..recipes import Recipe
 from ..runs import read_metrics
-from .bench import Bench, descend, few, scored
+from .bench import Bench, all_of, ceiling, descend, few, scored
 from .verdicts import Part, Verdict
 
 __all__ = ["look_at_fit", "look_at_history", "look_at_rate"]
 
 _PROBE = 24
 """Steps at each learning rate."""
+_LEAP = 10.0
+"""A loss that leaps to so many times its start has thrown the first weights away, published ones too."""
 _LOOKS = 20
 """How often validation is looked at while examples are learned."""
 _ENOUGH = 0.95
@@ -39,7 +41,7 @@ def look_at_rate(bench: Bench, examples: int, quiet: bool = False) -> Part:
     recipe = bench.recipe
     if recipe.lr == 0:
         return Part("rate", ("lr is 0",), {"lr": 0.0}, (Verdict("rate", "lr is 0", "nothing is learned: --set lr=1e-3"),))
-    batch = _all_of(few(bench.train, examples))
+    batch = all_of(few(bench.train, examples))
     with bar("learning rate", 2 * _PROBE, quiet) as step:
         high, low = (descend(bench, bench.copy(), batch, _PROBE, _ramped(recipe, lr), lambda s, loss: bool(step(1))) for lr in (recipe.lr, recipe.lr / 10))
     ends = {"high": _end(high), "low": _end(low)}
@@ -59,16 +61,19 @@ def _end(losses: list[float]) -> float:
 
 
 def _too_high(recipe: Recipe, losses: list[float], ends: Mapping[str, float]) -> list[Verdict]:
-    """No number, or a loss that ends well above both its start and a tenth's end."""
-    if not ends["high"] > 1.5 * max(losses[0], ends["low"]):
+    """No number, a loss that ends well above both its start and a tenth's end, or one that leaps on the way."""
+    end, start, steps = ends["high"], losses[0], len(losses)
+    if not np.isfinite(end):
+        seen = f"after {steps} steps the loss is no number"
+    elif end > 1.5 * max(start, ends["low"]):
+        seen = f"in {steps} steps the loss goes from {start:.3g} to {end:.3g}"
+    elif max(losses) > _LEAP * start:
+        seen = f"in {steps} steps the loss leaps from {start:.3g} to {max(losses):.3g}"
+    else:
         return []
-    seen = (
-        f"lr {recipe.lr:g} is too high: after {len(losses)} steps the loss is no number"
-        if ends["high"] == float("inf")
-        else f"lr {recipe.lr:g} is too high: in {len(losses)} steps the loss goes from {losses[0]:.3g} to {ends['high']:.3g}"
-    )
-    better = f"at {recipe.lr / 10:g} it ends at {ends['low']:.3g}: " if ends["low"] < losses[0] else ""
-    return [Verdict("rate", seen, f"{better}--set lr={recipe.lr / 10:g}{'' if recipe.warmup else ', or warmup=0.05'}{'' if recipe.clip else ', or clip=1'}")]
+    better = f"at {recipe.lr / 10:g} it goes to {ends['low']:.3g}: " if ends["low"] < start else ""
+    more = ("" if recipe.warmup else ", or warmup=0.05") + ("" if recipe.clip else ", or clip=1")
+    return [Verdict("rate", f"lr {recipe.lr:g} is too high: {seen}", f"{better}--set lr={recipe.lr / 10:g}{more}")]
 
 
 # -- learned by heart ------------------------------------------------------------------------------------
@@ -80,7 +85,7 @@ def look_at_fit(bench: Bench, examples: int, steps: int, folder: Path, quiet: bo
 
     train = few(bench.train, examples)
     val = None if bench.val is None else few(bench.val, examples)
-    model, batch = bench.copy(), _all_of(train)
+    model, batch = bench.copy(), all_of(train)
     seen: list[tuple[int, float]] = []
     calm = replace(bench, recipe=replace(bench.recipe, weight_decay=0.0))
     with bar("learning by heart", steps, quiet) as advance:
@@ -96,13 +101,12 @@ def look_at_fit(bench: Bench, examples: int, steps: int, folder: Path, quiet: bo
         why = Verdict("fit", f"the loss is no number after {len(losses)} steps", "a lower lr, or --set clip=1")
         return Part("fit", (f"{len(batch.rows)} examples: stopped after {len(losses)} steps",), {"losses": _finite(losses)}, (why,))
     _, ev = scored(bench, model, train)
-    table = by_threshold(ev)
+    table = by_threshold(ev, ceiling(bench, train))
     turned = turning(seen)
     values = {"examples": len(train), "steps": len(losses), "losses": losses, "val": seen, "turned": turned, "by_threshold": table}
     lines = [f"{len(train)} examples, {len(losses)} steps: loss {losses[0]:.3g} to {losses[-1]:.3g}", *_told(seen, turned), *threshold_lines(table)]
     pictures = [plot_fit(losses, seen, turned, len(train), folder / "fit.png"), _curves(ev, folder)]
-    found = next(iter(table.values()))["recall"]
-    return Part("fit", tuple(lines), values, tuple(_not_learned(bench, model, train, found, losses)), tuple(pictures))
+    return Part("fit", tuple(lines), values, tuple(_not_learned(len(train), next(iter(table.values())), losses)), tuple(pictures))
 
 
 def _over(lr: float, steps: int) -> Callable[[int], float]:
@@ -110,16 +114,12 @@ def _over(lr: float, steps: int) -> Callable[[int], float]:
     return lambda step: lr * min(1.0, (step + 1) / max(steps // 10, 1)) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
 
 
-def _all_of(examples: Loader) -> Batch:
-    return examples.plain(torch.arange(len(examples)))
-
-
 def _loss(bench: Bench, model: PoseModel, examples: Loader) -> float:
     """The loss of examples as the model predicts; what trains goes on training."""
     training = [m for m in model.modules() if m.training]
     model.eval()
     with torch.no_grad():
-        loss = float(bench.loss(_all_of(examples), model))
+        loss = float(bench.loss(all_of(examples), model))
     for module in training:
         module.training = True
     return loss
@@ -137,33 +137,45 @@ def _told(seen: list[tuple[int, float]], turned: int | None) -> list[str]:
     if not seen:
         return []
     lowest = min(loss for _, loss in seen)
+    if turned == seen[0][0]:
+        return [f"validation never got better: {lowest:.3g} at first, {seen[-1][1]:.3g} at the end; what these examples teach holds for no other"]
     if turned is None:
         return [f"validation has not turned: its loss ends at {seen[-1][1]:.3g}, {lowest:.3g} at best"]
     return [f"validation turned after step {turned}: {lowest:.3g} there, {seen[-1][1]:.3g} at the end; beyond it the examples are learned by heart"]
 
 
-def by_threshold(ev: Evaluation) -> dict[str, dict[str, float]]:
-    """Precision and recall of all predictions, and AP, by OKS threshold."""
+def by_threshold(ev: Evaluation, perfect: Evaluation) -> dict[str, dict[str, float]]:
+    """Precision and recall of all predictions, by OKS threshold; `possible` is the recall of perfect outputs."""
     table = {}
     for threshold in ev.protocol.thresholds:
-        curve = ev.curve(threshold)
-        last = (float(curve.precision[-1]), float(curve.recall[-1])) if len(curve.recall) else (0.0, 0.0)
-        table[f"{threshold:.2f}"] = {"precision": last[0], "recall": last[1], "AP": ev[f"AP@{threshold:.2f}"]}
+        precision, recall = _ends(ev, threshold)
+        table[f"{threshold:.2f}"] = {"precision": precision, "recall": recall, "possible": _ends(perfect, threshold)[1], "AP": ev[f"AP@{threshold:.2f}"]}
     return table
 
 
+def _ends(ev: Evaluation, threshold: float) -> tuple[float, float]:
+    """Precision and recall of all predictions together."""
+    curve = ev.curve(threshold)
+    return (float(curve.precision[-1]), float(curve.recall[-1])) if len(curve.recall) else (0.0, 0.0)
+
+
 def threshold_lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """The table as rows of numbers."""
+    """The table as rows of numbers; what perfect outputs would find only where that is not all."""
+    names = ("precision", "recall") + (("possible",) if any(row["possible"] < 1 for row in table.values()) else ())
     return [
         "OKS        " + "  ".join(f"{t:>4}" for t in table),
-        *(f"{name:<9}  " + "  ".join(f"{row[name]:.2f}" for row in table.values()) for name in ("precision", "recall")),
+        *(f"{name:<9}  " + "  ".join(f"{row[name]:.2f}" for row in table.values()) for name in names),
     ]
 
 
-def _not_learned(bench: Bench, model: PoseModel, train: Loader, found: float, losses: list[float]) -> list[Verdict]:
-    if found >= _ENOUGH:
+def _not_learned(examples: int, first: Mapping[str, float], losses: list[float]) -> list[Verdict]:
+    """Fewer found than could be. An example whose points mostly lie outside its crop can be found by nobody."""
+    if first["recall"] >= _ENOUGH * first["possible"]:
         return []
-    seen = f"{len(train)} examples could not be learned: after {len(losses)} steps {found:.0%} are found at OKS 0.50, loss {losses[0]:.3g} to {losses[-1]:.3g}"
+    found, able = round(first["recall"] * examples), round(first["possible"] * examples)
+    seen = (
+        f"{examples} examples could not be learned: after {len(losses)} steps {found} of {able} are found at OKS 0.50, loss {losses[0]:.3g} to {losses[-1]:.3g}"
+    )
     if losses[-1] > 0.5 * losses[0]:
         cure = "the loss hardly fell: another lr, more --steps, less frozen; or labels and pictures do not belong together (see batch.png)"
     else:
@@ -202,10 +214,11 @@ def look_at_history(bench: Bench, folder: Path, run: Path, examples: int) -> Par
         )
     if score and max(score) <= 0:
         found.append(Verdict("history", f"{bench.recipe.score} of val is 0 in every epoch", "are areas of val right (data), and was it trained long enough?"))
-    _, ev = scored(bench, bench.model, few(bench.train, examples))
-    table = by_threshold(ev)
+    some = few(bench.train, examples)
+    _, ev = scored(bench, bench.model, some)
+    table = by_threshold(ev, ceiling(bench, some))
     told = [f"{len(lines)} epochs: loss {losses[0]:.3g} to {losses[-1]:.3g}" if losses else f"{len(lines)} epochs", *_told_epochs(seen, turned)]
-    told += [f"{len(few(bench.train, examples))} examples it learned from:", *threshold_lines(table)]
+    told += [f"{len(some)} examples it learned from:", *threshold_lines(table)]
     values = {"epochs": len(lines), "losses": losses, "val": seen, "turned": turned, "by_threshold": table}
     return Part("history", tuple(told), values, tuple(found), (_curves(ev, folder),))
 

@@ -81,6 +81,6 @@ def _under(pixels: NDArray[np.uint8], whole: NDArray[np.float64]) -> NDArray[np.
     rows = (np.arange(pixels.shape[0]) * whole.shape[0]) // pixels.shape[0]
     columns = (np.arange(pixels.shape[1]) * whole.shape[1]) // pixels.shape[1]
     heat = whole[rows[:, None], columns[None]][..., None]
-    share = np.clip(abs(heat), 0, 1) * 0.9
+    share = np.clip(abs(heat), 0, 1) ** 2 * 0.9  # squared, so that neighbours do not run together
     colour = np.where(heat < 0, _BELOW, _ABOVE)
     return np.asarray(pixels * 0.6 * (1 - share) + colour * share, np.uint8)

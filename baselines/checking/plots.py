@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
 from posebench.plots.style import COLOURS, FAINT, INK, MARGIN, SHADES, SMALL, axes, page, percent, save, short, styled
 
 from .flow import DEAD, NEAR, Activation
@@ -20,7 +22,7 @@ def plot_activations(layers: Sequence[Activation], when: str, path: Path) -> Pat
     title = f"{dead[0].name} is dead" if dead else f"no layer is dead: at most {percent(max(a.near for a in layers))} of one are near 0"
     x = range(1, len(layers) + 1)
     with styled():
-        figure = page(title, f"{len(layers)} layers, {when}; a value counts as near 0 within {NEAR}.", _WIDE + 1.3, 2 * _HIGH + 1.4)
+        figure = page(title, f"{len(layers)} layers, {when}; a value counts as near 0 within {NEAR}.", _WIDE + 1.3, 2 * _HIGH + 1.15)
         above = axes(figure, MARGIN + 0.6, _HIGH + 1.05, _WIDE, _HIGH)
         below = axes(figure, MARGIN + 0.6, 0.65, _WIDE, _HIGH)
         above.bar(x, [a.near for a in layers], color=[COLOURS["miss"] if a.dead else COLOURS["swap"] for a in layers], width=0.8)
@@ -33,9 +35,11 @@ def plot_activations(layers: Sequence[Activation], when: str, path: Path) -> Pat
         spreads = [max(a.spread, 1e-6) for a in layers]
         below.plot(x, spreads, color=SHADES[1], marker="o", markersize=3, linewidth=1.2)
         below.set(yscale="log", ylabel="spread (standard deviation)", xlabel="layer, from the input to the output")
+        below.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         below.set_ylim(min(0.05, min(spreads) / 2), max(20.0, max(spreads) * 2))
         for ax in (above, below):
             ax.set_xlim(0.4, len(layers) + 0.6)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.grid(True, axis="y")
     return save(figure, path)
 
@@ -48,7 +52,7 @@ def plot_fit(losses: Sequence[float], seen: Sequence[tuple[int, float]], turned:
             title,
             "A model that can learn learns a few examples by heart; the loss of val rises from where it stops to learn anything else.",
             _WIDE + 1.3,
-            _HIGH + 1.3,
+            _HIGH + 0.8,
         )
         ax = axes(figure, MARGIN + 0.6, 0.65, _WIDE, _HIGH)
         ax.plot(range(1, len(losses) + 1), losses, color=SHADES[0], linewidth=1.6, label=f"{examples} examples of train")
