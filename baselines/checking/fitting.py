@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ import torch
 from posebench.evaluation import Evaluation
 from posedata.progress import bar
 
-from ..data import Batch, Loader
+from ..data import Loader
 from ..models import PoseModel
 from ..recipes import Recipe
 from ..runs import read_metrics
+from ..scoring import higher_is_better
 from .bench import Bench, all_of, ceiling, descend, few, scored
 from .verdicts import Part, Verdict
 
@@ -29,6 +31,8 @@ _LOOKS = 20
 """How often validation is looked at while examples are learned."""
 _ENOUGH = 0.95
 """Share of the examples found at OKS .50 from which they count as learned."""
+_LONG = 10
+"""Epochs after which a score of 0 is no start."""
 _TURN = 1.02
 """A loss of val that ends so much above its lowest has turned."""
 
@@ -106,7 +110,7 @@ def look_at_fit(bench: Bench, examples: int, steps: int, folder: Path, quiet: bo
     values = {"examples": len(train), "steps": len(losses), "losses": losses, "val": seen, "turned": turned, "by_threshold": table}
     lines = [f"{len(train)} examples, {len(losses)} steps: loss {losses[0]:.3g} to {losses[-1]:.3g}", *_told(seen, turned), *threshold_lines(table)]
     pictures = [plot_fit(losses, seen, turned, len(train), folder / "fit.png"), _curves(ev, folder)]
-    return Part("fit", tuple(lines), values, tuple(_not_learned(len(train), next(iter(table.values())), losses)), tuple(pictures))
+    return Part("fit", tuple(lines), values, tuple(_not_learned(len(train), table, losses)), tuple(pictures))
 
 
 def _over(lr: float, steps: int) -> Callable[[int], float]:
@@ -168,14 +172,13 @@ def threshold_lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
 
 
-def _not_learned(examples: int, first: Mapping[str, float], losses: list[float]) -> list[Verdict]:
-    """Fewer found than could be. An example whose points mostly lie outside its crop can be found by nobody."""
-    if first["recall"] >= _ENOUGH * first["possible"]:
+def _not_learned(examples: int, table: Mapping[str, Mapping[str, float]], losses: list[float]) -> list[Verdict]:
+    """What perfect outputs would find at the middle threshold should be found at the first. An example whose points lie outside its crop is none of it."""
+    rows = list(table.values())
+    found, able = round(rows[0]["recall"] * examples), round(rows[len(rows) // 2]["possible"] * examples)
+    if found >= _ENOUGH * able:
         return []
-    found, able = round(first["recall"] * examples), round(first["possible"] * examples)
-    seen = (
-        f"{examples} examples could not be learned: after {len(losses)} steps {found} of {able} are found at OKS 0.50, loss {losses[0]:.3g} to {losses[-1]:.3g}"
-    )
+    seen = f"{examples} examples could not be learned: after {len(losses)} steps {found} of {able} are found at OKS {next(iter(table))}, loss {losses[0]:.3g} to {losses[-1]:.3g}"
     if losses[-1] > 0.5 * losses[0]:
         cure = "the loss hardly fell: another lr, more --steps, less frozen; or labels and pictures do not belong together (see batch.png)"
     else:
@@ -205,15 +208,13 @@ def look_at_history(bench: Bench, folder: Path, run: Path, examples: int) -> Par
     losses = [line["loss"] for line in lines if line.get("loss") is not None]
     seen = [(line["epoch"], line["val_loss"]) for line in lines if line.get("val_loss") is not None]
     turned = turning(seen)
-    score = [line[bench.recipe.score] for line in lines if line.get(bench.recipe.score) is not None]
     if list(run.glob("bad-batch-*.safetensors")):
         found.append(Verdict("history", "a batch was kept whose loss is no number", "a lower lr, clip=1 or more warmup; then --resume"))
     if len(losses) > 1 and losses[-1] > 0.95 * losses[0]:
         found.append(
             Verdict("history", f"the loss went from {losses[0]:.3g} to {losses[-1]:.3g}: nothing was learned", "another lr; baselines check RECIPE tries it")
         )
-    if score and max(score) <= 0:
-        found.append(Verdict("history", f"{bench.recipe.score} of val is 0 in every epoch", "are areas of val right (data), and was it trained long enough?"))
+    found += _nothing_scored(bench.recipe, lines)
     some = few(bench.train, examples)
     _, ev = scored(bench, bench.model, some)
     table = by_threshold(ev, ceiling(bench, some))
@@ -221,6 +222,18 @@ def look_at_history(bench: Bench, folder: Path, run: Path, examples: int) -> Par
     told += [f"{len(some)} examples it learned from:", *threshold_lines(table)]
     values = {"epochs": len(lines), "losses": losses, "val": seen, "turned": turned, "by_threshold": table}
     return Part("history", tuple(told), values, tuple(found), (_curves(ev, folder),))
+
+
+def _nothing_scored(recipe: Recipe, lines: list[dict[str, Any]]) -> list[Verdict]:
+    """A score of 0 throughout: of a run that places its points well, or of one that was long enough."""
+    scores = [line[recipe.score] for line in lines if line.get(recipe.score) is not None]
+    near = max((line["PCK@0.2"] for line in lines if line.get("PCK@0.2") is not None), default=0.0)
+    if not scores or max(scores) > 0 or not higher_is_better(recipe.score) or (near < 0.5 and len(scores) < _LONG):
+        return []
+    seen = f"{recipe.score} of val is 0 in {len(scores)} epochs"
+    if near >= 0.5:
+        return [Verdict("history", f"{seen}, yet {near:.0%} of the points lie near", "areas of val are wrong: posedata validate")]
+    return [Verdict("history", seen, "another lr; are val and its pictures right? baselines check RECIPE learns a few examples by heart")]
 
 
 def _told_epochs(seen: list[tuple[int, float]], turned: int | None) -> list[str]:
