@@ -24,7 +24,7 @@ from baselines.checking.bench import Bench, all_of, as_trained, few  # noqa: E40
 from baselines.checking.data import look_at_data  # noqa: E402
 from baselines.checking.fitting import look_at_rate, turning  # noqa: E402
 from baselines.checking.flow import look_at_activations, look_at_gradients  # noqa: E402
-from baselines.checking.running import _bench, _sets, check  # noqa: E402
+from baselines.checking.running import _sets, check, opened  # noqa: E402
 from baselines.checkpoint import read_tensors, save_tensors  # noqa: E402
 from baselines.cli import app  # noqa: E402
 from baselines.codec import Coding  # noqa: E402
@@ -45,8 +45,7 @@ def one_cache(drawn_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bench(recipe: Recipe = CLEAN, **changes: Any) -> Bench:
-    recipe = replace(recipe, **changes)
-    return _bench(recipe, None, _sets(recipe, None), torch.device("cpu"), "weights", True)
+    return opened(replace(recipe, **changes), device="cpu")
 
 
 def said(part: Any) -> str:

@@ -26,7 +26,7 @@ from .fitting import look_at_fit, look_at_history, look_at_rate
 from .flow import look_at_activations, look_at_gradients
 from .verdicts import Checked, Part, Verdict
 
-__all__ = ["check"]
+__all__ = ["check", "opened"]
 
 
 def check(
@@ -85,6 +85,14 @@ def _done(name: str, data: Part, jobs: dict[str, Callable[[], Part]], quick: boo
 
 
 # -- setting up ------------------------------------------------------------------------------------------
+
+
+def opened(recipe: Recipe, *, init: str = "weights", root: str | Path | None = None, device: str | None = None, quiet: bool = True) -> Bench:
+    """A recipe's model and examples as the checks see them, for looking further."""
+    try:
+        return _bench(recipe, None, _sets(recipe, root), torch.device(device) if device else best_device(), init, quiet)
+    except _Unusable as e:
+        raise PoseError(recipe.name, e.verdict.seen, e.verdict.cure) from None
 
 
 class _Unusable(Exception):
