@@ -6,7 +6,7 @@ import importlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ from posedata.errors import DataError, Fault, FormatError, PoseError, brief, fir
 from posedata.progress import bar
 
 from .crops import boxes_of, opened, usable
+from .runs import read_run
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["BOXES", "Boxes", "Detector", "find_boxes"]
+__all__ = ["BOXES", "Boxes", "Detector", "find_boxes", "picture_size"]
 
 Detector = Callable[["Image.Image"], Any]
 """A user's own: a picture in, (n, 5) x, y, w, h, score out, or (n, 6) with the category's id."""
@@ -32,7 +33,8 @@ BOXES = {
     "truth": "those of the dataset: no detector is involved",
     "whole": "each image is one box",
     "FILE": "COCO detections: a list of image_id, bbox, score and category_id; predictions with boxes will do",
-    "RUN": "the folder of a run whose predictions have boxes of their own",
+    "own": "those a detector finds itself: for a model of head rcnn alone",
+    "RUN": "the folder of a detector's run, which then looks for everybody; or of a run whose predictions have boxes of their own",
     "MODULE:FUNCTION": "a detector in Python: a picture in, rows of x, y, w, h, score out",
 }
 """What --boxes may be."""
@@ -57,6 +59,11 @@ class Boxes:
     def __len__(self) -> int:
         return len(self.image)
 
+    def where(self, keep: NDArray[np.bool_]) -> Boxes:
+        """Some of the boxes."""
+        truth = None if self.truth is None else self.truth[keep]
+        return replace(self, image=self.image[keep], bbox=self.bbox[keep], score=self.score[keep], category=self.category[keep], truth=truth)
+
 
 def find_boxes(ds: PoseDataset, said: str, least: float = 0.0, quiet: bool = False) -> Boxes:
     """The boxes that `said` names (see BOXES) on the images of a dataset, with scores of at least `least`."""
@@ -64,8 +71,12 @@ def find_boxes(ds: PoseDataset, said: str, least: float = 0.0, quiet: bool = Fal
         return _of_truth(ds)
     if said == "whole":
         return _of_images(ds)
+    if said == "own":
+        raise PoseError("--boxes own", "this model looks into boxes and finds none", "name the RUN of one that does; or truth, or whole")
     path = Path(said)
-    if path.is_dir():
+    if (path / "config.toml").is_file() and read_run(path).recipe.head == "rcnn":
+        boxes = _of_run(ds, path, quiet)
+    elif path.is_dir():
         found = next((path / name for name in _WHOLE_RUN if (path / name).is_file()), None)
         if found is None:
             raise FormatError(said, "a folder without predictions", "name a file of detections, or a run that found boxes")
@@ -76,12 +87,7 @@ def find_boxes(ds: PoseDataset, said: str, least: float = 0.0, quiet: bool = Fal
         boxes = _of_detector(ds, said, quiet)
     else:
         raise PoseError(f"--boxes {brief(said)}", "no such boxes", f"one of: {', '.join(BOXES)}")
-    return _chosen(boxes, boxes.score >= least) if least > 0 else boxes
-
-
-def _chosen(boxes: Boxes, keep: NDArray[np.bool_]) -> Boxes:
-    truth = None if boxes.truth is None else boxes.truth[keep]
-    return Boxes(image=boxes.image[keep], bbox=boxes.bbox[keep], score=boxes.score[keep], category=boxes.category[keep], truth=truth, source=boxes.source)
+    return boxes.where(boxes.score >= least) if least > 0 else boxes
 
 
 def _of_truth(ds: PoseDataset) -> Boxes:
@@ -98,15 +104,17 @@ def _of_truth(ds: PoseDataset) -> Boxes:
 
 
 def _of_images(ds: PoseDataset) -> Boxes:
-    sizes = np.array([_size(ds, row) for row in range(len(ds.images))], np.float64).reshape(-1, 2)
+    sizes = np.array([picture_size(ds, row) for row in range(len(ds.images))], np.float64).reshape(-1, 2)
     bbox = np.concatenate([np.zeros_like(sizes), sizes], 1)
     return Boxes(image=np.arange(len(bbox)), bbox=bbox, score=np.ones(len(bbox)), category=_only_category(ds, len(bbox)), source="whole image")
 
 
-def _size(ds: PoseDataset, row: int) -> tuple[int, int]:
+def picture_size(ds: PoseDataset, row: int) -> tuple[int, int]:
+    """Width and height of a picture, as recorded, else as its file has them."""
     width, height = int(ds.images.width[row]), int(ds.images.height[row])
     if width and height:
         return width, height
+
     from posedata.images import image_size
 
     return image_size(ds.images, row)
@@ -195,7 +203,14 @@ def _image_rows(ds: PoseDataset, ids: list[Any], where: str) -> NDArray[np.intp]
     raise FormatError(where, f"{len(unknown):,} images that {ds.name} lacks: {first_few(unknown, 3, ', ')}", "detections of these very images are needed")
 
 
-# -- a detector of one's own -------------------------------------------------------------------------
+# -- detectors: a run of ours, or one's own -------------------------------------------------------------------------
+
+
+def _of_run(ds: PoseDataset, folder: Path, quiet: bool) -> Boxes:
+    from .predict import load_predictor
+    from .rcnn.finding import boxes_by
+
+    return boxes_by(load_predictor(folder), ds, quiet)
 
 
 def _of_detector(ds: PoseDataset, said: str, quiet: bool) -> Boxes:

@@ -25,7 +25,9 @@ def add(app: click.Group) -> None:
 @click.argument("source")
 @click.option("-o", "--out", default="preds.json", show_default=True, metavar="FILE", help="Predictions with their header: .json or .npz.")
 @click.option(
-    "--boxes", default="truth", show_default=True, metavar="WHICH", help="truth; whole; a FILE of COCO detections; a RUN that found boxes; or module:function."
+    "--boxes",
+    metavar="WHICH",
+    help="truth; whole; own; a FILE of COCO detections; a RUN that finds boxes; or module:function. A detector's own unless given, else truth.",
 )
 @click.option("--min-box", "least", default=0.0, show_default=True, metavar="SCORE", help="Leave boxes with a lower score.")
 @click.option("--flip-test/--no-flip-test", default=None, help="Average each crop with its mirror image; as the recipe says unless given.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from .recipes import Recipe
 
 __all__ = ["Batch", "Loader", "PlainLoader", "Transform", "order"]
 
+T = TypeVar("T")
 Item = dict[str, Any]
 Transform = Callable[[Item], Item]
 """A user's own last word on a crop before it is augmented: {image uint8 (3, H, W), points float (K, 2), v float (K,)} in, the same out."""
@@ -113,7 +114,7 @@ class Loader:
         return [self.batch(rows, epoch) for rows in parts]
 
 
-def ahead(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], list[Batch]]]) -> Iterator[list[Batch]]:
+def ahead(pool: ThreadPoolExecutor, jobs: Iterator[Callable[[], T]]) -> Iterator[T]:
     """What the jobs give, each begun while the one before is used."""
     waiting = None
     for job in jobs:

@@ -97,6 +97,10 @@ def build(recipe: RecipeLike, schema: Schema, weights: bool = True) -> PoseModel
 
     weights: False leaves the published weights out, for a caller who is about to load others.
     """
+    if recipe.head == "rcnn":
+        from .rcnn.model import build_rcnn
+
+        return build_rcnn(recipe, schema, weights)  # type: ignore[arg-type]  # a whole Recipe has more settings than a model of crops reads
     size = (recipe.width, recipe.height)
     if min(size) < 1 or not len(schema):
         raise PoseError("recipe", f"input {size[0]} x {size[1]}, {len(schema)} keypoints", "both need at least one")

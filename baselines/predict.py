@@ -7,8 +7,7 @@ found.timing.text()
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,24 +26,24 @@ from posedata.errors import DataError, PoseError, SchemaError, brief, did_you_me
 from posedata.predictions import Predictions
 from posedata.progress import bar
 
-from .boxes import Boxes, find_boxes
+from .boxes import Boxes
 from .checkpoint import load_weights
 from .cost import costs
-from .crops import crop_affine, cut, opened, to_image
+from .crops import opened
 from .distributed import best_device
+from .families import family_of
+from .looking import Asked
 from .models import PoseModel, build, predict_flipped
 from .recipes import Recipe
 from .runs import Run, read_run
 from .timing import Stopwatch, Timing
 
-__all__ = ["Found", "Predictor", "load_predictor", "predict"]
+__all__ = ["Found", "Predictor", "filed", "load_predictor", "predict"]
 
 NMS = 0.9
 """Similarity beyond which the lower score goes, where boxes are a detector's."""
 ABOVE: Mapping[str, float] = {"keypoints": 0.0, "box x keypoints": 0.2}
 """Confidence beyond which a point counts for the score of its pose: AP-10K's rule takes all points, COCO's those above .2."""
-_AHEAD = 4
-"""Batches whose pictures are read while the network works."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +114,7 @@ def predict(
     model: str | Path | Run | Predictor,
     source: str | Path | PoseDataset,
     *,
-    boxes: str | Boxes = "truth",
+    boxes: str | Boxes | None = None,
     least: float = 0.0,
     flip_test: bool | None = None,
     leave_out: float = 0.0,
@@ -131,7 +130,8 @@ def predict(
 ) -> Found:
     """Predict on a dataset (or its name, or its file), a folder of pictures, or one picture.
 
-    `boxes`: see baselines.boxes.BOXES; those with a score below `least` are left. `flip_test` is the recipe's unless said.
+    `boxes`: see baselines.boxes.BOXES; unless said the truth's for a model of crops, its own for a detector; those with a score below
+    `least` are left. `flip_test` is the recipe's unless said.
     `leave_out`: points whose presence the model finds less likely are absent. `score` is one of posebench.postprocess.RESCORES:
     "keypoints" for boxes of the truth, else "box x keypoints"; points count `above` a confidence: see ABOVE. `nms` thins what is more
     similar than it; 0.9 for boxes of a detector, nothing for those of the truth. `latency` crops are timed one by one.
@@ -139,16 +139,22 @@ def predict(
     _require(score, leave_out, batch, nms)
     predictor = model if isinstance(model, Predictor) else load_predictor(model.folder if isinstance(model, Run) else model, device)
     ds = source if isinstance(source, PoseDataset) else read_source(source, images, predictor.model.schema, root)
-    found = boxes if isinstance(boxes, Boxes) else find_boxes(ds, boxes, least, quiet)
-    flip = _flip(predictor, flip_test)
-    watch = Stopwatch(predictor.device)
-    points = _all_points(predictor, ds, found, flip, leave_out, batch, watch, quiet)
-    pred = _as_predictions(predictor, ds, found, points, flip, leave_out)
-    pred = _rescored(pred, found, score, above)
-    threshold = nms if nms is not None else NMS if found.source.startswith("detector") else 0.0
-    pred = _thinned(pred, threshold) if threshold else pred
-    one_by_one = _latencies(predictor, ds, found, flip, latency) if len(found) else []
-    return Found(pred, ds, watch.timing(len(found), one_by_one), predictor)
+    family, flip, watch = family_of(predictor.recipe), _flip(predictor, flip_test), Stopwatch(predictor.device)
+    asked = Asked(boxes=family.boxes if boxes is None else boxes, least=least, flip=flip, leave_out=leave_out, batch=batch, quiet=quiet)
+    found, points = family.find(predictor, ds, asked, watch)
+    pred = filed(predictor, ds, found, points, flip, leave_out, score, above, nms)
+    singles = family.one_by_one(predictor, ds, found, flip, latency) if len(found) else []
+    return Found(pred, ds, watch.timing(len(ds.images) if family.unit == "pictures" else len(found), singles, family.unit), predictor)
+
+
+def filed(
+    predictor: Predictor, ds: PoseDataset, boxes: Boxes, points: NDArray[np.float64], flip: bool,
+    leave_out: float = 0.0, score: str | None = None, above: float | None = None, nms: float | None = None,
+) -> Predictions:  # fmt: skip
+    """Points in boxes as predictions: scored by the rule of their boxes, and thinned where several boxes can be of one body."""
+    pred = _rescored(_as_predictions(predictor, ds, boxes, points, flip, leave_out), boxes, score, above)
+    threshold = nms if nms is not None else NMS if boxes.source.startswith(("detector", "own")) else 0.0
+    return _thinned(pred, threshold) if threshold else pred
 
 
 def _require(score: str | None, leave_out: float, batch: int, nms: float | None) -> None:
@@ -195,86 +201,6 @@ def _pictures(files: list[str], folder: Path, name: str, schema: Any) -> PoseDat
                                    images=replace(bare, width=sizes[:, 0], height=sizes[:, 1]))  # fmt: skip
 
 
-# -- crops through the network -----------------------------------------------------------------------
-
-
-def _all_points(
-    predictor: Predictor, ds: PoseDataset, boxes: Boxes, flip: bool, leave_out: float, batch: int, watch: Stopwatch, quiet: bool
-) -> NDArray[np.float64]:
-    """(N, K, 3) points of every box in pixels of its image."""
-    recipe = predictor.recipe
-    affine = crop_affine(boxes.bbox, recipe.size, recipe.padding)
-    found = np.zeros((len(boxes), len(predictor.model.schema), 3))
-    with bar("predicting", len(boxes), quiet) as step:
-        for rows, pixels in watch.read(crops_of(ds, boxes, affine, recipe.size, batch)):
-            with watch.network():
-                maps, presence = predictor.forward(on_device(pixels, predictor.device), flip)
-            with watch.decoding():
-                found[rows] = predictor.points(maps, presence, leave_out)
-            step(len(rows))
-    return to_image(found, affine)
-
-
-def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(B, h, w, 3) uint8 as a float (B, 3, h, w) tensor on the device."""
-    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float()
-
-
-def crops_of(
-    ds: PoseDataset, boxes: Boxes, affine: NDArray[np.float64], size: tuple[int, int], batch: int
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """Rows of boxes and their pixels, a batch at a time; each picture is opened once, by threads that read ahead."""
-    order = np.argsort(boxes.image, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(boxes.image[order])) + 1) if len(order) else []
-
-    def work(group: NDArray[np.intp]) -> NDArray[np.uint8]:
-        picture = opened(ds, int(boxes.image[group[0]]))
-        return np.stack([cut(picture, affine[row], size) for row in group.tolist()])
-
-    rows: list[NDArray[np.intp]] = []
-    pixels: list[NDArray[np.uint8]] = []
-    for group, cuts in _ahead(work, groups, _AHEAD * batch):
-        rows.append(group)
-        pixels.append(cuts)
-        while sum(map(len, rows)) >= batch:
-            all_rows, all_pixels = np.concatenate(rows), np.concatenate(pixels)
-            yield all_rows[:batch], all_pixels[:batch]
-            rows, pixels = [all_rows[batch:]], [all_pixels[batch:]]
-    if sum(map(len, rows)):
-        yield np.concatenate(rows), np.concatenate(pixels)
-
-
-def _ahead(work: Any, groups: list[NDArray[np.intp]], window: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.uint8]]]:
-    """What `work` makes of each group, in order, some of them begun early but never all: pictures are large."""
-    with ThreadPoolExecutor() as pool:
-        waiting: list[tuple[NDArray[np.intp], Future[NDArray[np.uint8]]]] = []
-        held = 0
-        try:
-            for group in groups:
-                waiting.append((group, pool.submit(work, group)))
-                held += len(group)
-                while held > window and waiting:
-                    first, future = waiting.pop(0)
-                    held -= len(first)
-                    yield first, future.result()
-            for first, future in waiting:
-                yield first, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
-
-
-def _latencies(predictor: Predictor, ds: PoseDataset, boxes: Boxes, flip: bool, count: int) -> list[float]:
-    """Seconds of network and decoding for single crops, after a few that warm up."""
-    if count < 1:
-        return []
-    few = np.arange(min(count, len(boxes)))
-    part = Boxes(image=boxes.image[few], bbox=boxes.bbox[few], score=boxes.score[few], category=boxes.category[few], source=boxes.source)
-    affine = crop_affine(part.bbox, predictor.recipe.size, predictor.recipe.padding)
-    crops = [on_device(pixels, predictor.device) for _, pixels in crops_of(ds, part, affine, predictor.recipe.size, 1)]
-    return Stopwatch(predictor.device).each(lambda crop: predictor.points(*predictor.forward(crop, flip), 0.0), crops)
-
-
 # -- predictions -------------------------------------------------------------------------------------
 
 
@@ -287,7 +213,7 @@ def _as_predictions(predictor: Predictor, ds: PoseDataset, boxes: Boxes, points:
     conditions = {"conditions": {"leave_out": leave_out}} if leave_out else {}
     header = {
         **named, "truth": ds.fingerprint, "images": "all", "model": predictor.recipe.backbone, "recipe": predictor.recipe.name, "boxes": boxes.source,
-        "flip_test": flip, "score": "box", "keypoint_score": "confidence", **conditions,
+        "flip_test": flip, "score": "box", "keypoint_score": family_of(predictor.recipe).confidence, **conditions,
     }  # fmt: skip
     truth = boxes.truth if boxes.truth is not None else ids_column([-1] * len(boxes), "truth")
     return Predictions.from_arrays(schema=predictor.model.schema, header=header, image=ds.images.id[boxes.image], keypoints=points, score=boxes.score,
@@ -295,7 +221,7 @@ def _as_predictions(predictor: Predictor, ds: PoseDataset, boxes: Boxes, points:
 
 
 def _rescored(pred: Predictions, boxes: Boxes, mode: str | None, above: float | None) -> Predictions:
-    chosen = mode or ("box x keypoints" if boxes.source.startswith(("detector", "run")) else "keypoints")
+    chosen = mode or ("box x keypoints" if boxes.source.startswith(("detector", "run", "own")) else "keypoints")
     return pred if chosen == "box" else rescore(pred, ABOVE.get(chosen, 0.0) if above is None else above, chosen)
 
 
@@ -350,7 +276,7 @@ def measured(found: Found, run: Run | None = None, command: str | None = None) -
     predictor = found.predictor
     speed = found.timing.images_per_second
     return {
-        "kind": "top-down", "input": f"{predictor.recipe.height}x{predictor.recipe.width}", **costs(predictor.model),
+        "kind": family_of(predictor.recipe).kind, "input": f"{predictor.recipe.height}x{predictor.recipe.width}", **costs(predictor.model),
         "size_mb": round(predictor.size_mb, 3) if np.isfinite(predictor.size_mb) else None,
         "images_per_second": round(speed, 2) if np.isfinite(speed) else None, "hardware": found.timing.device, "run": predictor.name,
         "pretraining": None if run is None else _pretraining(run), "command": command,

@@ -19,6 +19,7 @@ __all__ = ["DATASETS", "GROUPS", "MODELS", "RECIPES", "Recipe", "load_recipe", "
 GROUPS = {
     "data": "what is learned",
     "model": "the network",
+    "detector": "of head rcnn alone",
     "codec": "points to heatmaps and back",
     "optimiser": "how it is learned",
     "augmentation": "what is changed in the crops",
@@ -48,16 +49,31 @@ class Recipe:
 
     backbone: str = setting("hrnet_w32.ms_in1k", "model", "a timm model; torchvision:NAME; or one's own, module:function")
     pretrained: bool = setting(True, "model", "start from the backbone's published weights")
-    head: str = setting("deconv", "model", "from features to maps", of=("bilinear", "deconv", "fpn", "simcc"))
-    head_channels: int = setting(256, "model", "channels of the head", low=1)
-    head_layers: int = setting(3, "model", "deconvolutions of the head", low=0, high=8)
+    head: str = setting("deconv", "model", "from features to maps", of=("bilinear", "deconv", "fpn", "simcc", "rcnn"))
+    head_channels: int = setting(256, "model", "channels of the head; of a detector's pyramid, whose points have twice as many", low=1)
+    head_layers: int = setting(3, "model", "deconvolutions of the head; convolutions of a detector's points", low=0, high=8)
     head_kernel: int = setting(4, "model", "their kernel", low=2, high=7)
     presence: bool = setting(True, "model", "a second output says how likely each point is labelled, so that it can be left out")
     drop_path: float = setting(0.0, "model", "share of residual paths dropped in training", low=0, high=0.9)
     width: int = setting(256, "model", "of the network's input, in pixels", low=16, high=4096)
     height: int = setting(256, "model", "of the network's input, in pixels", low=16, high=4096)
 
-    sigma: float = setting(2.0, "codec", "of a point's Gaussian, in cells of the heatmap (bins of SimCC)", low=0.3, high=64)
+    norm: str = setting(
+        "batch", "detector", "batch norms of the backbone learn, or stay as published: few pictures make poor statistics", of=("batch", "frozen")
+    )
+    rung: str = setting("all", "detector", "how much learns: each rung is the one before and more", of=("predictor", "keypoints", "roi", "detector", "all"))
+    anchors: tuple[float, ...] = setting(
+        (32, 64, 128, 256, 512), "detector", "sides of the boxes tried first, one for each level of the pyramid, in pixels of the input", low=4
+    )
+    proposals: int = setting(1000, "detector", "boxes of a picture that are looked into; twice as many in training", low=8, high=10_000)
+    rois: int = setting(512, "detector", "boxes of a picture that are learned from, a quarter of them with somebody", low=4, high=4096)
+    detections: int = setting(100, "detector", "boxes found on a picture at most; more for crowds", low=1, high=1000)
+    box_score: float = setting(0.05, "detector", "least score of a box", low=0, high=0.99)
+    box_nms: float = setting(
+        0.5, "detector", "overlap beyond which the lower of two boxes goes; more for crowds, where similar poses are thinned later", low=0.1, high=0.95
+    )
+
+    sigma: float = setting(2.0, "codec", "of a point's Gaussian, in cells of the heatmap (bins of SimCC; a detector has 56 over a box)", low=0.3, high=64)
     hidden: str = setting(
         "same", "codec", "points with v = 1 are learned as seen ones, as negative Gaussians, or not at all", of=("same", "negative", "ignore")
     )
@@ -267,6 +283,29 @@ DATASETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """What a dataset brings along; it has the last word."""
 
+_RCNN: dict[str, Any] = {
+    "head": "rcnn", "head_layers": 8, "padding": 1.0, "width": 1024, "height": 1024, "norm": "frozen", "sigma": 1.0, "flip_test": False,
+    "optimiser": "sgd", "lr": 0.02, "weight_decay": 1e-4, "schedule": "step", "milestones": (0.783, 0.935), "warmup": 0.005, "epochs": 46, "batch": 16,
+    "rotate": 0.0, "half_body": 0.0, "shift": 0.0, "scale": (0.8, 1.25), "colour": 0.0,
+}  # fmt: skip
+"""torchvision's recipe of its published weights (46 epochs, a tenth after 36 and 43), on pictures fitted into a square."""
+
+DETECTORS: dict[str, dict[str, Any]] = {
+    "keypointrcnn_r50": {"backbone": "resnet50.tv_in1k"},
+    "keypointrcnn_r101": {"backbone": "resnet101.tv_in1k"},
+    "keypointrcnn_r152": {"backbone": "resnet152.tv_in1k"},
+    "keypointrcnn_swin_t": {"backbone": "swin_tiny_patch4_window7_224.ms_in1k", "optimiser": "adamw", "lr": 1e-4, "weight_decay": 0.05, "layer_decay": 0.85, "drop_path": 0.1, "clip": 1.0},
+    "keypointrcnn_mobilenetv4": {"backbone": "mobilenetv4_conv_medium.e500_r224_in1k", "head_channels": 128, "head_layers": 4},
+}  # fmt: skip
+"""What a detector brings along; beside a dataset's own words on what is learned, it has the last one."""
+_CROWD: dict[str, Any] = {"detections": 200, "box_nms": 0.7}
+"""Settings for crowds: people whose boxes overlap by more than half are two; who was found twice goes by the similarity of poses."""
+_DETECTED: dict[str, dict[str, Any]] = {
+    "coco": {"dataset": "coco", "config": "2017", "detections": 20},
+    "coco_foot": {"dataset": "coco_foot", "config": "joined", "detections": 20, "epochs": 20},
+    "crowdpose": {"dataset": "crowdpose", "train": "trainval", "val": "test", **_CROWD, "epochs": 60, "note": "learned from train and val together and chosen on test, as in every published row"},
+}  # fmt: skip
+
 _LARGE = ("resnet50", "hrnet_w32", "hrnet_w48", "vit_s", "vit_b", "convnext_t", "swin_t", "mobilenetv4_s")
 _FEW = ("resnet50", "hrnet_w32", "vit_s", "convnext_t", "mobilenetv4_s")
 _LEARNED = {"ap10k": _LARGE, "cat": _FEW, "crowdpose": _LARGE, "coco": _LARGE, "coco_foot": _FEW, "akd": _FEW, "synthetic": ("resnet50", "hrnet_w32", "vit_s")}
@@ -283,6 +322,7 @@ PUBLISHED: dict[str, tuple[str, ...]] = {
     "coco-hrnet_w48": ("coco-val-hrnet_w48-256x192-mmpose",),
     "coco-vit_s": ("coco-val-vit_s_simple-256x192-mmpose",),
     "coco-vit_b": ("coco-val-vit_b_simple-256x192-mmpose",),
+    "coco-keypointrcnn_r50": ("coco-val-keypointrcnn_r50_fpn_v1-800x1333-torchvision", "coco-val-keypointrcnn_r50_fpn_legacy-800x1333-torchvision"),
     "coco-swin_t": ("coco-val-swin_t-256x192-mmpose",),
 }
 """Rows of published.json beside the recipes that follow them."""
@@ -300,12 +340,27 @@ _DRAWN: dict[str, Any] = {**DATASETS["synthetic"], **MODELS["mobilenetv4_s"], "p
 _GENTLE: dict[str, Any] = {"rotate": 10.0, "scale": (0.85, 1.15), "shift": 0.05, "ema": 0.99, "flip_test": False}
 """For a run too short to learn from strong changes: on 384 scenes and 20 epochs AP .18 of val, where the stronger changes and a third of the rate gave .12."""
 
-RECIPES: dict[str, Recipe] = {f"{d}-{m}": _recipe(f"{d}-{m}", MODELS[m], DATASETS[d]) for d, models in _LEARNED.items() for m in models} | {
-    "synthetic-mobilenetv4": _recipe(
-        "synthetic-mobilenetv4",
-        _DRAWN,
-        {"scenes": 1536, "epochs": 40, "rotate": 20.0, "ema": 0.998, "validate_every": 4, "note": "about 20 minutes on 2 CPU cores"},
-    ),
-    "synthetic-demo": _recipe("synthetic-demo", _DRAWN, _GENTLE, {"scenes": 384, "epochs": 20, "validate_every": 5, "note": "about 3 minutes on 2 CPU cores"}),
-}
+_PEOPLE: dict[str, Any] = {
+    **_RCNN, "dataset": "synthetic", "config": "person", "scenes": 1024, "width": 256, "height": 256, "backbone": "mobilenetv4_conv_small.e2400_r224_in1k",
+    "pretrained": False, "norm": "batch", "head_channels": 64, "head_layers": 4, "anchors": (24, 48, 80, 128, 192), "proposals": 100, "rois": 48, "detections": 30,
+    "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.05, "schedule": "cosine", "milestones": (0.8, 0.95), "warmup": 0.05, "clip": 5.0,
+    "epochs": 24, "batch": 16, "ema": 0.99, "colour": 0.2, "validate_every": 4,
+}  # fmt: skip
+"""A small detector for two cores, without weights and network."""
+
+RECIPES: dict[str, Recipe] = (
+    {f"{d}-{m}": _recipe(f"{d}-{m}", MODELS[m], DATASETS[d]) for d, models in _LEARNED.items() for m in models}
+    | {f"{d}-{m}": _recipe(f"{d}-{m}", _RCNN, DETECTORS[m], known) for d, known in _DETECTED.items() for m in DETECTORS}
+    | {
+        "synthetic-person-keypointrcnn": _recipe("synthetic-person-keypointrcnn", _PEOPLE),
+        "synthetic-mobilenetv4": _recipe(
+            "synthetic-mobilenetv4",
+            _DRAWN,
+            {"scenes": 1536, "epochs": 40, "rotate": 20.0, "ema": 0.998, "validate_every": 4, "note": "about 20 minutes on 2 CPU cores"},
+        ),
+        "synthetic-demo": _recipe(
+            "synthetic-demo", _DRAWN, _GENTLE, {"scenes": 384, "epochs": 20, "validate_every": 5, "note": "about 3 minutes on 2 CPU cores"}
+        ),
+    }
+)
 """The recipes by name: DATASET-MODEL."""

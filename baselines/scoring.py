@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,8 +39,8 @@ class Validation:
     loss: float
     predictions: Predictions
     metrics: dict[str, float]
-    line: Calibration
-    """What makes the presence logits probabilities."""
+    lines: Mapping[str, Calibration]
+    """What makes logits probabilities, by the buffer of the model that holds it."""
 
 
 class Seen(NamedTuple):
@@ -63,7 +64,9 @@ def validate(model: PoseModel, loader: Loader, recipe: Recipe, world: World) -> 
     predictions = predictions_of(loader, np.array([one.points for one in everyone]), recipe, model)
     names = tuple(dict.fromkeys((recipe.score, "AP", "PCK@0.2")))
     ev = evaluate(loader.crops.dataset, predictions, metrics=names)
-    return Validation(float(np.mean([one.loss for one in everyone])), predictions, {name: ev[name] for name in names}, _line(loader, everyone))
+    return Validation(
+        float(np.mean([one.loss for one in everyone])), predictions, {name: ev[name] for name in names}, {"presence.line": _line(loader, everyone)}
+    )
 
 
 def _seen(model: PoseModel, batch: Batch, recipe: Recipe) -> list[tuple[int, Seen]]:

@@ -20,15 +20,16 @@ from posedata.files import write_bytes
 from posedata.version import __version__
 
 from .checkpoint import flat_state, load_state, read_tensors, restore_state, save_tensors
-from .crops import load_crops
-from .data import Loader, PlainLoader, Transform, fits, steps_of
+from .data import Transform, fits, steps_of
 from .distributed import World
+from .families import family_of
+from .freezing import check_frozen, frozen_digest, frozen_parts, frozen_report
 from .models import PoseModel
 from .optim import Mean, optimiser_of
 from .recipes import Recipe
 from .runs import BEST, CONFIG, FACTS, LAST, LOG, PREDICTIONS, RESUME, Run, read_metrics, read_run, write_metrics
 from .scoring import Validation, better
-from .starting import data_of, exact, frozen_parts, report, same_points, started
+from .starting import data_of, exact, report, same_points, started
 from .telling import Teller
 
 __all__ = ["Session", "begin"]
@@ -48,8 +49,9 @@ class Session:
     """Frozen parts, whose batch norms do not learn."""
     optimiser: torch.optim.Optimizer
     mean: Mean | None
-    loader: Loader | PlainLoader
-    val: Loader | None
+    loader: Any
+    """The examples, as the recipe's family has them."""
+    val: Any
     teller: Teller
     step: int = 0
     """Steps done."""
@@ -109,6 +111,11 @@ class Session:
         self.history = [line for line in read_metrics(self.folder) if line["epoch"] <= done] if done else []
         self.teller.line(f"resumed after step {self.step:,} of {self.steps:,}")
 
+    def check(self) -> None:
+        """What is frozen is as it was at the start."""
+        begun = read_run(self.folder).facts.get("frozen_digest", "")
+        check_frozen(self.model, family_of(self.recipe).frozen(self.recipe), begun, str(self.folder))
+
     def record(self, line: dict[str, Any], found: Validation | None) -> None:
         """Keep an epoch: the last weights, the best ones with their predictions, and its line."""
         value = float("nan") if found is None else found.metrics[self.recipe.score]
@@ -117,8 +124,8 @@ class Session:
         if self.world.first:
             about = {"recipe": self.recipe.name, "fingerprint": self.recipe.fingerprint, "epoch": line["epoch"], **({} if found is None else found.metrics)}
             kept = self.weights()
-            if found is not None and "presence.line" in kept:
-                kept = {**kept, "presence.line": torch.tensor(found.line)}  # the network that learns goes on with its own
+            if found is not None:  # the network that learns goes on with its own lines
+                kept = kept | {name: torch.tensor(line) for name, line in found.lines.items() if name in kept}
             save_tensors(self.folder / LAST, kept, plain(about))
             if chosen and found is not None:
                 save_tensors(self.folder / BEST, kept, plain(about))
@@ -167,9 +174,10 @@ def begin(
     if before is not None:
         facts = before.facts["start"]
     teller = Teller(folder / LOG if world.first else None, log if world.first else (), recipe, quiet)
-    still = frozen_parts(model, recipe.freeze)
+    family = family_of(recipe)
+    still = frozen_parts(model, family.frozen(recipe))
     model = model.to(world.device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
-    loader, val_loader = _loaders(recipe, truth, val, world, workers, plainly, transform, quiet or not world.first)
+    loader, val_loader = family.loaders(recipe, truth, val, world.device, workers, plainly, transform, quiet or not world.first)
     fits(len(loader), recipe, world.size)
     runner = world.share(model)
     session = Session(
@@ -199,22 +207,12 @@ def _before(recipe: Recipe, folder: Path, resume: bool) -> Run | None:
     return run
 
 
-def _loaders(
-    recipe: Recipe, truth: PoseDataset, val: PoseDataset | None, world: World, workers: int | None, plainly: bool, transform: Transform | None, quiet: bool
-) -> tuple[Loader | PlainLoader, Loader | None]:
-    """The crops of train and val. Those who come second find what the first process cut."""
-    crops = load_crops(truth, recipe.size, recipe.padding, workers=workers, quiet=quiet)
-    learned: Loader | PlainLoader = (
-        PlainLoader(crops, recipe, world.device, workers or 0, transform) if plainly or transform else Loader(crops, recipe, world.device)
-    )
-    return learned, None if val is None else Loader(load_crops(val, recipe.size, recipe.padding, 1.0, workers, quiet), recipe, world.device)
-
-
 def _write_facts(session: Session, truth: PoseDataset, val: PoseDataset | None, start: dict[str, Any]) -> None:
     recipe, folder = session.recipe, session.folder
     size = sum(p.numel() for p in session.model.parameters())
     values = {
         "schema": truth.schema.to_dict(), "start": start, "seed": recipe.seed, "fingerprint": recipe.fingerprint, "parameters": size,
+        "frozen_digest": frozen_digest(session.model, family_of(recipe).frozen(recipe)),
         "frozen": sum(p.numel() for p in session.model.parameters() if not p.requires_grad), "processes": session.world.size,
         "data": {"train": _counted(truth, len(session.loader)), **({"val": _counted(val, len(session.val))} if val is not None and session.val else {})},
         "versions": {"posebench": __version__, "torch": torch.__version__, "timm": timm.__version__, "python": platform.python_version()},
@@ -237,16 +235,16 @@ def hardware(device: torch.device) -> dict[str, Any]:
 
 def _say(session: Session, truth: PoseDataset, val: PoseDataset | None, facts: dict[str, Any]) -> None:
     """What a reader should know before the first number."""
-    recipe, say = session.recipe, session.teller.line
+    recipe, say, unit = session.recipe, session.teller.line, family_of(session.recipe).unit
     say(f"{recipe.name}: {recipe.backbone}, {recipe.head} head, {recipe.width} x {recipe.height}, on {session.world.device}, {session.world.size} process(es)")
     for name, ds, n in (("train", truth, len(session.loader)), ("val", val, len(session.val) if session.val else 0)):
         if ds is not None:
-            say(f"{name}: {ds.name}: {n:,} crops of {len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}")
+            say(f"{name}: {ds.name}: {n:,} {unit} of {len(ds):,} instances on {len(ds.images):,} images, {ds.schema.name}")
     for line in report(facts, truth.schema):
         say(line)
-    if recipe.freeze:
-        say(f"frozen: {', '.join(recipe.freeze)}")
+    for told in frozen_report(session.model, family_of(recipe).frozen(recipe)):
+        say(told)
     if recipe.flip and not truth.schema.pairs:
         say(f"no flips: {truth.schema.name!r} has no mirror pairs")
     if len(session.loader) < recipe.batch:
-        say(f"note: fewer crops than a batch of {recipe.batch}: every step sees all {len(session.loader)}")
+        say(f"note: fewer {unit} than a batch of {recipe.batch}: every step sees all {len(session.loader)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -15,11 +17,13 @@ from posedata.formats.anything import read
 from posedata.schema import Schema
 
 from .checkpoint import read_tensors
+from .families import family_of
 from .models import PoseModel, build
+from .rcnn.grow import PREDICTOR, grown, kin
 from .recipes import Recipe
 from .runs import read_run
 
-__all__ = ["STARTS", "data_of", "frozen_parts", "started"]
+__all__ = ["STARTS", "data_of", "started"]
 
 STARTS = ("weights", "scratch")
 """What --init may say beside a run's folder."""
@@ -77,10 +81,11 @@ def same_points(train: PoseDataset, val: PoseDataset | None) -> None:
 def started(recipe: Recipe, schema: Schema, init: str) -> tuple[PoseModel, dict[str, Any]]:
     """A recipe's model before its first step, and where its weights are from."""
     if init == "weights":
-        said = "published weights of the backbone" if recipe.pretrained else "scratch: the recipe asks for no weights"
-        return build(recipe, schema), {"init": said}
+        return family_of(recipe).published(recipe, schema)
     if init == "scratch":
         return build(recipe, schema, weights=False), {"init": "scratch"}
+    if Path(init).is_file():
+        return family_of(recipe).published(recipe, schema, Path(init))
     if not Path(init).is_dir():
         raise PoseError(f"--init {brief(init)}", "no folder of a run", f"a run's folder, {' or '.join(STARTS)}")
     return _from_run(recipe, schema, Path(init))
@@ -88,52 +93,48 @@ def started(recipe: Recipe, schema: Schema, init: str) -> tuple[PoseModel, dict[
 
 def _from_run(recipe: Recipe, schema: Schema, folder: Path) -> tuple[PoseModel, dict[str, Any]]:
     run = read_run(folder)
-    shared = [n for n in schema.names if n in run.schema.names]
-    if not shared:
-        raise SchemaError(f"--init {folder}", f"no keypoint of {run.schema.name!r} is one of {schema.name!r}", "start from a run with points of these names")
     model = build(recipe, schema, weights=False)
-    own, theirs = model.state_dict(), read_tensors(run.weights)[0]
-    copied: list[str] = []
-    left: list[str] = []
-    for name, mine in own.items():
-        value = carried(name, theirs.get(name), mine, run.schema, schema)
-        (left if value is None else copied).append(name)
-        if value is not None:
-            own[name] = value
-    if not any(name.startswith("backbone.") for name in copied):
+    facts = filled(model, read_tensors(run.weights)[0], run.schema, schema, str(folder), run.recipe.name, family_of(recipe).grows)
+    if not any(name.startswith("backbone.") for name in model.state_dict().keys() - set(facts["fresh"])):
         raise PoseError(f"--init {folder}", f"no weight of {run.recipe.backbone} fits {recipe.backbone}", "start from a run of the same backbone")
-    model.load_state_dict(own)
-    return model, {
-        "init": str(folder),
-        "init_recipe": run.recipe.name,
-        "init_fingerprint": run.recipe.fingerprint,
-        "copied": len(copied),
-        "fresh": left,
-        "points_copied": shared,
-        "points_fresh": [n for n in schema.names if n not in run.schema.names],
-        "points_left_behind": [n for n in run.schema.names if n not in schema.names],
-    }
+    return model, facts | {"init_fingerprint": run.recipe.fingerprint}
 
 
-def carried(name: str, theirs: Tensor | None, mine: Tensor, source: Schema, target: Schema) -> Tensor | None:
+def filled(model: nn.Module, theirs: Mapping[str, Tensor], source: Schema, target: Schema, init: str, recipe: str, grows: bool = True) -> dict[str, Any]:
+    """Copy into a model what fits of other weights, keypoints by their names; what was copied, and what is fresh."""
+    shared = [n for n in target.names if n in source.names]
+    if not shared:
+        raise SchemaError(f"--init {init}", f"no keypoint of {source.name!r} is one of {target.name!r}", "start from a run with points of these names")
+    relatives = kin(source, target) if grows else {}
+    own = model.state_dict()
+    values = {name: carried(name, theirs.get(name), mine, source, target, relatives) for name, mine in own.items()}
+    copied = {name: value for name, value in values.items() if value is not None}
+    model.load_state_dict(own | copied)
+    return {
+        "init": init, "init_recipe": recipe, "copied": len(copied), "fresh": [n for n in own if n not in copied], "points_copied": shared,
+        "points_grown": relatives, "points_fresh": [n for n in target.names if n not in source.names and n not in relatives],
+        "points_left_behind": [n for n in source.names if n not in target.names],
+    }  # fmt: skip
+
+
+def carried(
+    name: str, theirs: Tensor | None, mine: Tensor, source: Schema, target: Schema, relatives: Mapping[str, str] = MappingProxyType({})
+) -> Tensor | None:
     """A weight of another run as this model needs it: whole, or its rows by the keypoints' names; None where it does not fit."""
-    if theirs is None or name == "presence.line":  # what calibrated another network
+    if theirs is None or name.endswith(".line"):  # what calibrated another network
         return None
-    if not by_keypoint(name):
+    axis = keypoint_axis(name)
+    if axis is None:
         return theirs if theirs.shape == mine.shape else None
-    if theirs.shape[1:] != mine.shape[1:] or len(theirs) != len(source):
-        return None
-    pairs = [(target.index(n), source.index(n)) for n in target.names if n in source.names]
-    rows, places = zip(*pairs, strict=True)
-    value = mine.clone()
-    value[list(rows)] = theirs[list(places)]
-    return value
+    return grown(theirs, mine, source, target, axis, relatives)
 
 
-def by_keypoint(name: str) -> bool:
-    """Whether the rows of a weight are keypoints: those of a last layer, which heads call `out`."""
+def keypoint_axis(name: str) -> int | None:
+    """Which axis of a weight is the keypoints: that of the outputs of a last layer, which heads call `out`; None for all other weights."""
     words = name.split(".")
-    return words[0] in ("head", "presence") and words[-2:-1] == ["out"]
+    if name.startswith(PREDICTOR):
+        return 1 if words[-1] == "weight" else 0  # a transposed convolution has its inputs first
+    return 0 if words[0] in ("head", "presence") and words[-2:-1] == ["out"] else None
 
 
 def report(facts: dict[str, Any], schema: Schema) -> list[str]:
@@ -144,21 +145,8 @@ def report(facts: dict[str, Any], schema: Schema) -> list[str]:
     lines = [f"start: {facts['init']} ({facts['init_recipe']}): {facts['copied']} tensors copied, {len(facts['fresh'])} fresh"]
     lines += [f"  fresh: {first_few(facts['fresh'], 4, ', ')}"] if facts["fresh"] else []
     lines += [f"  points: {len(facts['points_copied'])} of {len(schema)} by name" + (f"; fresh: {', '.join(fresh)}" if fresh else "")]
+    lines += [f"  grown: {', '.join(f'{n} from {r}' for n, r in facts['points_grown'].items())}"] if facts.get("points_grown") else []
     return lines + ([f"  points left behind: {', '.join(behind)}"] if behind else [])
-
-
-def frozen_parts(model: nn.Module, beginnings: tuple[str, ...]) -> list[nn.Module]:
-    """Freeze the weights whose names begin so; gives back the modules whose batch norms must not learn either."""
-    names = [n for n, _ in model.named_parameters()]
-    for word in beginnings:
-        if not any(n.startswith(word) for n in names):
-            raise PoseError(
-                "freeze", f"no weight begins with {brief(word)!r}", f"they begin with {first_few(dict.fromkeys(n.split('.')[0] for n in names), 5, ', ')}"
-            )
-    for name, weight in model.named_parameters():
-        if name.startswith(beginnings):
-            weight.requires_grad_(False)
-    return [m for n, m in model.named_modules() if n and beginnings and n.startswith(beginnings)]
 
 
 def exact(device: torch.device) -> None:

@@ -29,6 +29,7 @@ class Timing:
     """Half of the crops, one at a time, took no longer; network and decoding."""
     p95_ms: float
     device: str
+    unit: str = "crops"
 
     @property
     def images_per_second(self) -> float:
@@ -50,7 +51,7 @@ class Timing:
             return "no boxes, nothing to time"
         parts = f"reading {self.reading:.2f} s, network {self.network:.2f} s, decoding {self.decoding:.2f} s"
         single = "" if np.isnan(self.p50_ms) else f"; one at a time p50 {self.p50_ms:.1f} ms, p95 {self.p95_ms:.1f} ms"
-        return f"{self.crops:,} crops: {parts}: {self.images_per_second:,.0f} images/s through network and decoding{single}, on {self.device}"
+        return f"{self.crops:,} {self.unit}: {parts}: {self.images_per_second:,.0f} images/s through network and decoding{single}, on {self.device}"
 
 
 @dataclass
@@ -109,10 +110,10 @@ class Stopwatch:
             seconds.append(time.perf_counter() - begun)
         return seconds
 
-    def timing(self, crops: int, singles: Sequence[float] = ()) -> Timing:
+    def timing(self, crops: int, singles: Sequence[float] = (), unit: str = "crops") -> Timing:
         """What was measured."""
         p50, p95 = np.quantile(singles, (0.5, 0.95)) * 1e3 if len(singles) else (np.nan, np.nan)
-        return Timing(crops, **self.spent, p50_ms=float(p50), p95_ms=float(p95), device=device_name(self.device))
+        return Timing(crops, **self.spent, p50_ms=float(p50), p95_ms=float(p95), device=device_name(self.device), unit=unit)
 
 
 def device_name(device: torch.device) -> str:

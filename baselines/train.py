@@ -16,13 +16,13 @@ from torch import Tensor
 from posedata.errors import PoseError, brief
 
 from .checkpoint import save_tensors
-from .data import Batch, Loader, Transform
+from .data import Batch, Transform
 from .distributed import World, world
-from .losses import loss_of
+from .families import family_of
 from .optim import clipped, learning_rate, set_rate
 from .recipes import Recipe, load_recipe
 from .runs import Run, read_run
-from .scoring import Validation, laid_out, validate
+from .scoring import Validation
 from .session import Session, begin
 
 __all__ = ["Stopped", "take_step", "train"]
@@ -84,6 +84,8 @@ def _learn(s: Session) -> None:
             if s.step < s.steps and s.world.any(asked()):
                 _stop(s)
             s.save()
+    if s.world.first:
+        s.check()
 
 
 def _stop(s: Session) -> None:
@@ -104,9 +106,7 @@ def take_step(s: Session, parts: list[Batch]) -> Tensor:
         torch.manual_seed((recipe.seed * 1_000_003 + s.step) * 4099 + a * s.world.size + s.world.rank)
         waits = s.runner.no_sync() if s.world.size > 1 and a + 1 < len(parts) else nullcontext()
         with waits:
-            with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and recipe.precision == "bf16"):
-                output = s.runner(laid_out(batch.images, recipe))
-            loss = loss_of(output, batch, s.model.coding).total / len(parts)
+            loss = family_of(recipe).loss(s.runner, batch, s.model, recipe) / len(parts)
             loss.backward()
         total += loss.detach()
     if recipe.clip:
@@ -135,8 +135,9 @@ def _finish(s: Session, epoch: int, started: float, begun: int) -> None:
     s.record(line, found)
 
 
-def _validated(s: Session, val: Loader) -> Validation:
+def _validated(s: Session, val: Any) -> Validation:
     """Validate the weights that would be kept: the mean, where there is one, put in for as long as it takes."""
+    validate = family_of(s.recipe).validate
     if s.mean is None:
         return validate(s.model, val, s.recipe, s.world)
     own = {name: value.clone() for name, value in s.model.state_dict().items()}
@@ -215,5 +216,7 @@ def _too_large(recipe: Recipe, among: World, e: BaseException) -> PoseError:
     held = recipe.batch // (recipe.accumulate * among.size)
     cure = f"--set accumulate={recipe.accumulate * 2} halves what is held at once, and learns the same; or --set batch={max(recipe.batch // 2, 1)}"
     return PoseError(
-        f"{recipe.name} on {among.device}", f"out of memory with {held} crops of {recipe.width} x {recipe.height} at once ({brief(str(e), 60)})", cure
+        f"{recipe.name} on {among.device}",
+        f"out of memory with {held} {family_of(recipe).unit} of {recipe.width} x {recipe.height} at once ({brief(str(e), 60)})",
+        cure,
     )

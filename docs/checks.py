@@ -18,7 +18,7 @@ from baselines.recipes import RECIPES
 from docs.build import DOCS, filled
 
 RECIPE = RECIPES["synthetic-demo"].with_settings(["scenes=64", "train=train[:75%]", "val=train[75%:]", "width=96", "height=96"])
-DEAD = "backbone.body.model.blocks.2.0.dw_start.bn"
+DEAD = "backbone.body.model.blocks.2.1.pw_exp.bn"
 
 
 def main() -> None:

@@ -40,11 +40,15 @@ TORCH = (
     "benchmark",
     "parity",
     "checking/bench",
+    "checking/detectors",
     "checking/batch",
     "checking/flow",
     "checking/fitting",
     "checking/pictures",
     "checking/running",
+    "looking",
+    "topdown",
+    "freezing",
 )
 """Files of baselines that are about tensors; its commands, recipes, crops and tables are not."""
 

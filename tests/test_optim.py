@@ -15,11 +15,11 @@ torch = pytest.importorskip("torch")
 
 from baselines.checkpoint import flat_state, load_state, read_tensors, restore_state, save_tensors  # noqa: E402
 from baselines.data import Batch  # noqa: E402
+from baselines.freezing import frozen_parts  # noqa: E402
 from baselines.losses import loss_of  # noqa: E402
 from baselines.models import Output, build  # noqa: E402
 from baselines.optim import Mean, groups_of, learning_rate, optimiser_of, set_rate  # noqa: E402
 from baselines.recipes import Recipe  # noqa: E402
-from baselines.starting import frozen_parts  # noqa: E402
 from tests.tiny import RECIPE  # noqa: E402
 
 SCHEMA = posedata.load_schema("ap10k17")

@@ -28,15 +28,14 @@ _ALIKE = 0.3
 """Correlation of the colours under points before and after augmentation; points exchanged in x and y come to about 0."""
 
 
-def first_batch(bench: Bench) -> Batch:
-    """The crops of the first step, augmented."""
-    rows = order(len(bench.train), bench.recipe.seed, 0)[: min(bench.recipe.batch, _MOST)]
-    return bench.train.batch(rows, 0)
+def first_batch(bench: Bench, most: int = _MOST) -> Any:
+    """The examples of the first step, augmented."""
+    return bench.train.batch(order(len(bench.train), bench.recipe.seed, 0)[: min(bench.recipe.batch, most)], 0)
 
 
 def look_at_batch(bench: Bench, folder: Path) -> Part:
     """Draw the batch, and look for crops without picture or target."""
-    from .pictures import draw_batch
+    from .pictures import draw_batch, tiles_of
 
     batch = first_batch(bench)
     plain = bench.train.plain(batch.rows.cpu())
@@ -56,7 +55,9 @@ def look_at_batch(bench: Bench, folder: Path) -> Part:
         f"{len(batch.rows)} crops: {counts[2]:,} visible points, {counts[1]:,} hidden, {counts[0]:,} without label or outside",
         f"pictures from {low:.0f} to {high:.0f}; augmentation moves {values['lost_by_augmentation']:,} points out",
     ]
-    drawn = draw_batch(batch, targets, bench.model.schema, bench.model.coding.simcc, folder / "batch.png")
+    tiles = tiles_of(batch, targets, bench.model.coding.simcc)
+    title = f"{len(tiles)} of the {len(batch.rows)} crops of the first batch, as the model sees them"
+    drawn = draw_batch(tiles, title, f"below each: the targets of its {len(bench.model.schema)} points over it", folder / "batch.png")
     verdicts = [*_empty(batch, plain, empty, flat), *_unlike(likeness), *_read_back(bench, batch)]
     return Part("batch", tuple(lines), values, tuple(verdicts), (drawn,))
 
@@ -140,6 +141,7 @@ def look_at_shapes(bench: Bench) -> Part:
         out = bench.output(Batch(*(t[:8] for t in batch)))
     targets, _ = coding.encode(batch.points[:8], batch.v[:8])
     perfect = ceiling(bench, few(bench.train, _MOST))
+    assert perfect is not None  # noqa: S101  of crops it is known
     possible = {name: perfect[name] for name in ("AP", "AP@0.50", "AP@0.95")}
     shapes: dict[str, Any] = {
         "input": list(batch.images.shape[1:]), "maps": [list(m.shape[1:]) for m in maps], "strides": list(model.backbone.strides),

@@ -27,6 +27,8 @@ _LEFT_OUT = 0.75
 """Share of the instances that cannot be learned from. Two in five of COCO's people have no labelled point."""
 _OUTSIDE = 0.2
 """Share of the labelled points that lie outside their own padded box."""
+_PADDING = 1.25
+"""Of detectors, whose own padding is that of whole pictures."""
 _SELDOM, _ENOUGH = 0.2, 20
 """A point labelled so much more seldom than its mirror image, which has at least so many labels."""
 _UNLIKE = 0.18
@@ -120,7 +122,7 @@ def _boxes(name: str, ds: PoseDataset, recipe: Recipe, learned: NDArray[np.intp]
         seen = f"{name}: {int(beside.sum()):,} boxes lie wholly outside their image (e.g. instance {ds.instances.id[learned][beside][0]})"
         found.append(Verdict("data", seen, "boxes are x, y, width, height in pixels of the image: repair or drop them"))
     points, labelled = ds.instances.keypoints[learned], ds.instances.labelled[learned]
-    placed = to_crop(points, crop_affine(boxes, recipe.size, recipe.padding))[..., :2]
+    placed = to_crop(points, crop_affine(boxes, recipe.size, max(recipe.padding, _PADDING)))[..., :2]
     outside = labelled & ((placed < -0.5) | (placed > np.array(recipe.size) - 0.5)).any(-1)
     if outside.sum() > _OUTSIDE * labelled.sum():
         share = outside.sum() / labelled.sum()

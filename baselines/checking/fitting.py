@@ -13,8 +13,6 @@ import torch
 from posebench.evaluation import Evaluation
 from posedata.progress import bar
 
-from ..data import Loader
-from ..models import PoseModel
 from ..recipes import Recipe
 from ..runs import read_metrics
 from ..scoring import higher_is_better
@@ -104,13 +102,13 @@ def look_at_fit(bench: Bench, examples: int, steps: int, folder: Path, quiet: bo
     if not np.isfinite(losses[-1]):
         why = Verdict("fit", f"the loss is no number after {len(losses)} steps", "a lower lr, or --set clip=1")
         return Part("fit", (f"{len(batch.rows)} examples: stopped after {len(losses)} steps",), {"losses": _finite(losses)}, (why,))
-    _, ev = scored(bench, model, train)
+    ev = scored(bench, model, train)
     table = by_threshold(ev, ceiling(bench, train))
     turned = turning(seen)
     values = {"examples": len(train), "steps": len(losses), "losses": losses, "val": seen, "turned": turned, "by_threshold": table}
     lines = [f"{len(train)} examples, {len(losses)} steps: loss {losses[0]:.3g} to {losses[-1]:.3g}", *_told(seen, turned), *threshold_lines(table)]
     pictures = [plot_fit(losses, seen, turned, len(train), folder / "fit.png"), _curves(ev, folder)]
-    return Part("fit", tuple(lines), values, tuple(_not_learned(len(train), table, losses)), tuple(pictures))
+    return Part("fit", tuple(lines), values, tuple(_not_learned(len(train), ev.curve(ev.protocol.thresholds[0]).truths, table, losses)), tuple(pictures))
 
 
 def _over(lr: float, steps: int) -> Callable[[int], float]:
@@ -118,11 +116,11 @@ def _over(lr: float, steps: int) -> Callable[[int], float]:
     return lambda step: lr * min(1.0, (step + 1) / max(steps // 10, 1)) * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * step / steps)))
 
 
-def _loss(bench: Bench, model: PoseModel, examples: Loader) -> float:
+def _loss(bench: Bench, model: Any, examples: Any) -> float:
     """The loss of examples as the model predicts; what trains goes on training."""
     training = [m for m in model.modules() if m.training]
     model.eval()
-    with torch.no_grad():
+    with torch.no_grad(), bench.judging(model):
         loss = float(bench.loss(all_of(examples), model))
     for module in training:
         module.training = True
@@ -148,12 +146,17 @@ def _told(seen: list[tuple[int, float]], turned: int | None) -> list[str]:
     return [f"validation turned after step {turned}: {lowest:.3g} there, {seen[-1][1]:.3g} at the end; beyond it the examples are learned by heart"]
 
 
-def by_threshold(ev: Evaluation, perfect: Evaluation) -> dict[str, dict[str, float]]:
+def by_threshold(ev: Evaluation, perfect: Evaluation | None) -> dict[str, dict[str, float]]:
     """Precision and recall of all predictions, by OKS threshold; `possible` is the recall of perfect outputs."""
     table = {}
     for threshold in ev.protocol.thresholds:
         precision, recall = _ends(ev, threshold)
-        table[f"{threshold:.2f}"] = {"precision": precision, "recall": recall, "possible": _ends(perfect, threshold)[1], "AP": ev[f"AP@{threshold:.2f}"]}
+        table[f"{threshold:.2f}"] = {
+            "precision": precision,
+            "recall": recall,
+            "possible": 1.0 if perfect is None else _ends(perfect, threshold)[1],
+            "AP": ev[f"AP@{threshold:.2f}"],
+        }
     return table
 
 
@@ -172,13 +175,13 @@ def threshold_lines(table: Mapping[str, Mapping[str, float]]) -> list[str]:
     ]
 
 
-def _not_learned(examples: int, table: Mapping[str, Mapping[str, float]], losses: list[float]) -> list[Verdict]:
+def _not_learned(examples: int, poses: int, table: Mapping[str, Mapping[str, float]], losses: list[float]) -> list[Verdict]:
     """What perfect outputs would find at the middle threshold should be found at the first. An example whose points lie outside its crop is none of it."""
     rows = list(table.values())
-    found, able = round(rows[0]["recall"] * examples), round(rows[len(rows) // 2]["possible"] * examples)
+    found, able = round(rows[0]["recall"] * poses), round(rows[len(rows) // 2]["possible"] * poses)
     if found >= _ENOUGH * able:
         return []
-    seen = f"{examples} examples could not be learned: after {len(losses)} steps {found} of {able} are found at OKS {next(iter(table))}, loss {losses[0]:.3g} to {losses[-1]:.3g}"
+    seen = f"{examples} examples could not be learned: after {len(losses)} steps {found} of {able} poses are found at OKS {next(iter(table))}, loss {losses[0]:.3g} to {losses[-1]:.3g}"
     if losses[-1] > 0.5 * losses[0]:
         cure = "the loss hardly fell: another lr, more --steps, less frozen; or labels and pictures do not belong together (see batch.png)"
     else:
@@ -216,7 +219,7 @@ def look_at_history(bench: Bench, folder: Path, run: Path, examples: int) -> Par
         )
     found += _nothing_scored(bench.recipe, lines)
     some = few(bench.train, examples)
-    _, ev = scored(bench, bench.model, some)
+    ev = scored(bench, bench.model, some)
     table = by_threshold(ev, ceiling(bench, some))
     told = [f"{len(lines)} epochs: loss {losses[0]:.3g} to {losses[-1]:.3g}" if losses else f"{len(lines)} epochs", *_told_epochs(seen, turned)]
     told += [f"{len(some)} examples it learned from:", *threshold_lines(table)]

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from posedata.errors import first_few
 
 from ..data import Batch
-from ..starting import frozen_parts
+from ..families import family_of
+from ..freezing import frozen_parts
 from .batch import first_batch
 from .bench import Bench, as_trained
 from .verdicts import Part, Verdict
@@ -25,7 +26,7 @@ DEAD = 0.9
 """Share of such values from which a layer is dead."""
 WILD = 1e4
 """Spread beyond which a layer has run away; with bf16 its values are whole numbers there."""
-_SAMPLES = 4
+_SAMPLES, _MEASURED = 4, 16
 _ACTS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Softsign, nn.Tanh,
 )  # fmt: skip
@@ -37,14 +38,14 @@ _ACTS = (
 
 def look_at_gradients(bench: Bench) -> Part:
     """The loss of one sample must reach that sample's pixels and no other's, every labelled point, and every weight that learns."""
-    batch = Batch(*(t[:_SAMPLES] for t in first_batch(bench)))
-    one = int((batch.v > 0).sum(1).argmax())
+    batch = first_batch(bench, _SAMPLES)
+    one = 0 if bench.finds else int((batch.v > 0).sum(1).argmax())
     alone = _reach(bench, batch, one, train=False)
     together = _reach(bench, batch, one, train=True)
     norms = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in bench.model.modules())
     leak, mixed = _others(alone, one), _others(together, one)
     field = float((alone[one] > 0).float().mean())
-    wrong = _points(bench, batch, one)
+    wrong = {} if bench.finds else _points(bench, batch, one)
     lost, empty = _weights(bench, batch)
     values = {
         "leak": leak,
@@ -82,17 +83,14 @@ def _leaks(leak: float, mixed: float, norms: bool, field: float, wrong: dict[str
     return found
 
 
-def _reach(bench: Bench, batch: Batch, one: int, train: bool) -> Tensor:
+def _reach(bench: Bench, batch: Any, one: int, train: bool) -> Tensor:
     """(B, h, w) the size of one sample's output's gradient in every pixel of the batch."""
     images = batch.images.clone().requires_grad_(True)
     model = bench.model
     with as_trained(model):
         if not train:
             model.eval()
-        out = bench.output(batch._replace(images=images))
-        told = sum(m[one].square().sum() for m in out.maps)
-        if out.presence is not None:
-            told = told + out.presence[one].square().sum()
+        told = torch.stack([m[one].square().sum() for m in bench.told(batch._replace(images=images))]).sum()
         (gradient,) = torch.autograd.grad(told, images, allow_unused=True)
     return torch.zeros_like(images).sum(1) if gradient is None else gradient.detach().abs().sum(1)
 
@@ -125,11 +123,11 @@ def _points(bench: Bench, batch: Batch, one: int) -> dict[str, list[str]]:
     }
 
 
-def _weights(bench: Bench, batch: Batch) -> tuple[list[str], list[str]]:
+def _weights(bench: Bench, batch: Any) -> tuple[list[str], list[str]]:
     """Weights that learn and get no gradient at all; and those whose gradient is 0."""
     model = bench.copy()
-    frozen_parts(model, bench.recipe.freeze)
-    with as_trained(model):
+    frozen_parts(model, family_of(bench.recipe).frozen(bench.recipe))
+    with as_trained(model), bench.judging(model):
         bench.loss(batch, model).backward()
     learning = [(name, weight.grad) for name, weight in model.named_parameters() if weight.requires_grad]
     return [n for n, g in learning if g is None], [n for n, g in learning if g is not None and not g.any()]
@@ -165,8 +163,7 @@ def look_at_activations(bench: Bench, folder: Path) -> Part:
     """Every layer's share of values near 0 and their spread, drawn; a layer that is dead is named with its likely cause."""
     from .plots import plot_activations
 
-    batch = first_batch(bench)
-    layers, constant = _measured(bench, Batch(*(t[:16] for t in batch)))
+    layers, constant = _measured(bench, first_batch(bench, _MEASURED))
     dead = [a for a in layers if a.dead]
     values: dict[str, Any] = {"layers": [vars(a) for a in layers], "dead": [a.name for a in dead], "weights": "trained" if bench.trained else "before training"}
     if not layers:
@@ -181,41 +178,42 @@ def look_at_activations(bench: Bench, folder: Path) -> Part:
     return Part("activations", lines, values, (*_dead(dead), *_wild(layers), *_constant(constant and not dead)), (drawn,))
 
 
-def _measured(bench: Bench, batch: Batch) -> tuple[list[Activation], bool]:
+def _measured(bench: Bench, batch: Any) -> tuple[list[Activation], bool]:
     """What each layer gives for a batch, in the order they are run; and whether the output is the same for all samples."""
     model, found, before = bench.model, list[Activation](), dict[str, Any]()
     source: list[Any] = ["", float("nan")]
 
     def enter(name: str, module: nn.Module) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
-            # an activation in place writes over its input
-            x = args[0].detach().float()
-            before[name] = (float((x < 0).float().mean()), float(x.std()), *source)
+            if isinstance(module, _ACTS):
+                x = args[0].detach().float()  # measured before, for an activation in place writes over it
+                before[name] = (float((x < 0).float().mean()), float(x.std()), *source)
+            elif isinstance(weight := getattr(module, "weight", None), Tensor):
+                source[:] = [name, float(weight.detach().abs().max())]
 
         return module.register_forward_pre_hook(hook)
 
     def leave(name: str, module: nn.Module) -> Any:
-        def hook(_: nn.Module, args: Any, out: Any) -> None:
-            if isinstance(module, _ACTS):
-                below, spread, where, weight = before[name]
-                near = float((out.detach().abs() < NEAR).float().mean())
-                found.append(Activation(name, type(module).__name__, near, float(out.detach().float().std()), below, spread, where, weight))
-            elif getattr(module, "weight", None) is not None:
-                source[:] = [name, float(module.weight.detach().abs().max())]
+        def hook(_: nn.Module, args: Any, out: Tensor) -> None:
+            y = out.detach().float()
+            found.append(Activation(name, type(module).__name__, float((y.abs() < NEAR).float().mean()), float(y.std()), *before[name]))
 
         return module.register_forward_hook(hook)
 
-    leaves = [(n, m) for n, m in model.named_modules() if not any(True for _ in m.children())]
-    hooks = [enter(n, m) for n, m in leaves if isinstance(m, _ACTS)] + [leave(n, m) for n, m in leaves]
+    named = list(model.named_modules())
+    hooks = [enter(n, m) for n, m in named] + [leave(n, m) for n, m in named if isinstance(m, _ACTS)]
     try:
         with as_trained(model), torch.no_grad():
             if bench.trained:
                 model.eval()
-            out = bench.output(batch)
+            with bench.judging(model):
+                bench.loss(batch)
     finally:
         for hook in hooks:
             hook.remove()
-    return found, len(batch.rows) > 1 and all(float(m.std(0).max()) <= 1e-6 * float(m.abs().max()) for m in out.maps)
+    with as_trained(model), torch.no_grad():
+        told = bench.told(batch)
+    return found, len(batch.rows) > 1 and all(float(m.std(0).max()) <= 1e-6 * float(m.abs().max()) for m in told)
 
 
 def _dead(dead: list[Activation]) -> list[Verdict]:

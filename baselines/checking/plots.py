@@ -63,5 +63,5 @@ def plot_fit(losses: Sequence[float], seen: Sequence[tuple[int, float]], turned:
             ax.axvline(turned, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
         ax.set(xlabel="step", ylabel="loss", ylim=(0, None), xlim=(0, len(losses) + 1))
         ax.grid(True)
-        ax.legend(fontsize=SMALL, frameon=False, loc="upper right")
+        ax.legend(fontsize=SMALL, frameon=False, loc="center right")
     return save(figure, path)

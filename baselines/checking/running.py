@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,14 +13,14 @@ from posedata.dataset import PoseDataset
 from posedata.errors import PoseError
 
 from ..checkpoint import load_weights
-from ..crops import load_crops
-from ..data import Loader
 from ..distributed import best_device
+from ..families import family_of
+from ..freezing import frozen_parts
 from ..models import build
 from ..recipes import Recipe, load_recipe
 from ..runs import Run, read_run
-from ..starting import data_of, exact, frozen_parts, same_points, started
-from .batch import look_at_batch, look_at_shapes
+from ..starting import data_of, exact, same_points, started
+from . import batch
 from .bench import Bench
 from .data import look_at_data
 from .fitting import look_at_fit, look_at_history, look_at_rate
@@ -59,8 +60,8 @@ def check(
     except _Unusable as e:
         return Checked(name, (data, Part("batch", verdicts=(e.verdict,))), (f"all beyond the data: {e.verdict.seen}",))
     jobs: dict[str, Callable[[], Part]] = {
-        "batch": lambda: look_at_batch(bench, folder),
-        "shapes": lambda: look_at_shapes(bench),
+        "batch": lambda: _family(bench).look_at_batch(bench, folder),
+        "shapes": lambda: _family(bench).look_at_shapes(bench),
         "gradients": lambda: look_at_gradients(bench),
         "activations": lambda: look_at_activations(bench, folder),
     }
@@ -82,6 +83,15 @@ def _done(name: str, data: Part, jobs: dict[str, Callable[[], Part]], quick: boo
             continue
         parts.append(look())
     return Checked(name, tuple(parts), tuple(skipped))
+
+
+def _family(bench: Bench) -> Any:
+    """The module that knows the batches and shapes of a kind of model; that of detectors needs torchvision's."""
+    if not bench.finds:
+        return batch
+    from . import detectors
+
+    return detectors
 
 
 # -- setting up ------------------------------------------------------------------------------------------
@@ -118,12 +128,11 @@ def _bench(recipe: Recipe, run: Run | None, sets: dict[str, PoseDataset], device
             raise PoseError(str(run.folder), f"learned {run.schema.name!r}, its data has {schema.name!r} now", "bring the data back to those points")
     else:
         model = started(recipe, schema, init)[0]
-    frozen_parts(model, recipe.freeze)
+    frozen_parts(model, family_of(recipe).frozen(recipe))
     model = model.to(device, memory_format=torch.channels_last if recipe.channels_last else torch.contiguous_format)
     plain = replace(recipe, compile=False)
     try:
-        train = Loader(load_crops(sets["train"], recipe.size, recipe.padding, quiet=quiet), plain, device)
-        val = Loader(load_crops(sets["val"], recipe.size, recipe.padding, 1.0, None, quiet), plain, device) if "val" in sets else None
+        train, val = family_of(plain).loaders(plain, sets["train"], sets.get("val"), device, None, False, None, quiet)
     except PoseError as e:
         raise _Unusable(Verdict("batch", f"{e.where}: {e.seen}", e.cure)) from None
     return Bench(recipe=plain, model=model, train=train, val=val, trained=run is not None)
