@@ -28,7 +28,7 @@ from baselines.checking.running import _sets, check, opened  # noqa: E402
 from baselines.checkpoint import read_tensors, save_tensors  # noqa: E402
 from baselines.cli import app  # noqa: E402
 from baselines.codec import Coding  # noqa: E402
-from baselines.recipes import Recipe  # noqa: E402
+from baselines.recipes import RECIPES, Recipe  # noqa: E402
 from baselines.runs import read_run  # noqa: E402
 from baselines.train import train  # noqa: E402
 from tests import tiny  # noqa: E402
@@ -341,6 +341,27 @@ def test_as_trained_gives_every_module_its_mode_back() -> None:
     with as_trained(model):
         assert not model.training
     assert before == {m: m.training for m in model.modules()}
+
+
+# -- detectors -------------------------------------------------------------------------------------------
+
+DETECTOR = replace(
+    RECIPES["synthetic-person-keypointrcnn"], backbone="tests.modelled:three_layers", head_channels=16, head_layers=1, width=64, height=64, anchors=(8, 16, 32),
+    proposals=16, rois=8, detections=4, box_score=0.0, scenes=8, train="train[:75%]", val="train[75%:]", batch=4, ema=0.0, warmup=0.0,
+)  # fmt: skip
+
+
+def test_a_detector_is_looked_at_by_pictures_and_boxes(tmp_path: Path) -> None:
+    found = check(DETECTOR, tmp_path, examples=3, steps=2, device="cpu")
+    assert [p.name for p in found.parts] == ["data", "batch", "shapes", "gradients", "activations", "rate", "fit"]
+    assert {v.part for v in found.verdicts} <= {"fit"}, found
+    assert found["batch"].values["people"] > 0 and found["shapes"].values["outputs"] == [[23, 56, 56]]
+    assert "poses are found at OKS 0.50" in said(found["fit"]), "two steps teach nobody to find people"
+    b = opened(DETECTOR, device="cpu")
+    with torch.no_grad():
+        b.model.roi_heads.keypoint_head[0].bias.fill_(-1e3)
+    assert "roi_heads.keypoint_head.1 (ReLU) is dead: 100%" in said(look_at_activations(b, tmp_path))
+    assert "lr 10 is too high" in said(look_at_rate(opened(replace(DETECTOR, lr=10.0), device="cpu"), 3))
 
 
 # -- runs and commands -----------------------------------------------------------------------------------
