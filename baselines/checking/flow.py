@@ -26,6 +26,8 @@ DEAD = 0.9
 """Share of such values from which a layer is dead."""
 WILD = 1e4
 """Spread beyond which a layer has run away; with bf16 its values are whole numbers there."""
+_FAINT_AT_FIRST = ("rpn.head.",)
+"""Fresh proposals are given weights of .01 on purpose (torchvision's and Detectron's): they are faint before they learn."""
 _SAMPLES, _MEASURED = 4, 16
 _ACTS = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish, nn.Softplus, nn.Softsign, nn.Tanh,
@@ -164,7 +166,7 @@ def look_at_activations(bench: Bench, folder: Path) -> Part:
     from .plots import plot_activations
 
     layers, constant = _measured(bench, first_batch(bench, _MEASURED))
-    dead = [a for a in layers if a.dead]
+    dead = [a for a in layers if a.dead and (bench.trained or not a.name.startswith(_FAINT_AT_FIRST))]
     values: dict[str, Any] = {"layers": [vars(a) for a in layers], "dead": [a.name for a in dead], "weights": "trained" if bench.trained else "before training"}
     if not layers:
         return Part("activations", ("the model has no activations as modules: nothing to measure by layer",), values, tuple(_constant(constant)))
@@ -174,7 +176,7 @@ def look_at_activations(bench: Bench, folder: Path) -> Part:
         f"{len(layers)} layers, {values['weights']}: most near 0 (|a| < {NEAR}): {worst.near:.0%} of {worst.name}",
         f"spread from {min(spreads):.3g} to {max(spreads):.3g}",
     )
-    drawn = plot_activations(layers, values["weights"], folder / "activations.png")
+    drawn = plot_activations(layers, dead, values["weights"], folder / "activations.png")
     return Part("activations", lines, values, (*_dead(dead), *_wild(layers), *_constant(constant and not dead)), (drawn,))
 
 
@@ -213,7 +215,10 @@ def _measured(bench: Bench, batch: Any) -> tuple[list[Activation], bool]:
             hook.remove()
     with as_trained(model), torch.no_grad():
         told = bench.told(batch)
-    return found, len(batch.rows) > 1 and all(float(m.std(0).max()) <= 1e-6 * float(m.abs().max()) for m in told)
+    alive: dict[str, Activation] = {}  # a layer that is run several times lives if it does so once
+    for a in found:
+        alive[a.name] = min(alive.get(a.name, a), a, key=lambda each: each.near)
+    return list(alive.values()), len(batch.rows) > 1 and all(float(m.std(0).max()) <= 1e-6 * float(m.abs().max()) for m in told)
 
 
 def _dead(dead: list[Activation]) -> list[Verdict]:

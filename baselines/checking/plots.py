@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from posebench.plots.style import COLOURS, FAINT, INK, MARGIN, SHADES, SMALL, axes, page, percent, save, short, styled
+from posebench.plots.style import COLOURS, FAINT, MARGIN, SHADES, SMALL, axes, page, percent, save, short, styled
 
 from .flow import DEAD, NEAR, Activation
 
@@ -16,23 +16,20 @@ __all__ = ["plot_activations", "plot_fit"]
 _WIDE, _HIGH = 7.4, 2.6
 
 
-def plot_activations(layers: Sequence[Activation], when: str, path: Path) -> Path:
+def plot_activations(layers: Sequence[Activation], dead: Sequence[Activation], when: str, path: Path) -> Path:
     """Above the share of values near 0 by layer, from the input to the output; below their spread."""
-    dead = [a for a in layers if a.dead]
-    title = f"{dead[0].name} is dead" if dead else f"no layer is dead: at most {percent(max(a.near for a in layers))} of one are near 0"
+    more = f", and {len(dead) - 1} more" if len(dead) > 1 else ""
+    title = f"{short(dead[0].name, 56)} is dead{more}" if dead else f"no layer is dead: at most {percent(max(a.near for a in layers))} of one are near 0"
     x = range(1, len(layers) + 1)
     with styled():
         figure = page(title, f"{len(layers)} layers, {when}; a value counts as near 0 within {NEAR}.", _WIDE + 1.3, 2 * _HIGH + 1.15)
         above = axes(figure, MARGIN + 0.6, _HIGH + 1.05, _WIDE, _HIGH)
         below = axes(figure, MARGIN + 0.6, 0.65, _WIDE, _HIGH)
-        above.bar(x, [a.near for a in layers], color=[COLOURS["miss"] if a.dead else COLOURS["swap"] for a in layers], width=0.8)
+        above.bar(x, [a.near for a in layers], color=[COLOURS["miss"] if a in dead else COLOURS["swap"] for a in layers], width=0.8)
         above.axhline(DEAD, color=COLOURS["miss"], linewidth=1, linestyle=(0, (4, 3)))
         above.set(ylim=(0, 1.02), ylabel="share near 0")
         above.text(len(layers) + 0.45, DEAD + 0.015, f"dead from {DEAD:.0%}", ha="right", va="bottom", fontsize=SMALL, color=FAINT)
-        for i, a in enumerate(layers, 1):
-            if a in dead[:3]:
-                above.annotate(short(a.name, 40), (i, a.near), ha="right" if i > len(layers) / 2 else "left", va="top", rotation=0, fontsize=SMALL, color=INK)
-        spreads = [max(a.spread, 1e-6) for a in layers]
+        spreads = [max(a.spread, 1e-3) for a in layers]
         below.plot(x, spreads, color=SHADES[1], marker="o", markersize=3, linewidth=1.2)
         below.set(yscale="log", ylabel="spread (standard deviation)", xlabel="layer, from the input to the output")
         below.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
