@@ -7,6 +7,7 @@ import click
 from posedata.command import run
 from posedata.version import __version__
 
+from .cli_checks import add as add_checks
 from .cli_leaderboard import add as add_leaderboard
 from .cli_predict import add as add_predict
 from .cli_sweep import add as add_sweep
@@ -22,6 +23,7 @@ def app() -> None: ...
 
 
 add_training(app)
+add_checks(app)
 add_sweep(app)
 add_predict(app)
 add_leaderboard(app)
