@@ -77,9 +77,9 @@ class Bench:
         if not self.finds:
             yield
             return
-        from ..rcnn.model import learning
+        from ..rcnn.losses import learning
 
-        with learning(model):
+        with learning(model.rpn, model.roi_heads):
             yield
 
 
