@@ -339,6 +339,11 @@ def test_the_exchange_test_rejects_true_nulls_as_often_as_it_says() -> None:
     assert 0.43 < (p <= 0.5).mean() < 0.57
 
 
+def test_what_has_no_interval_has_a_dash() -> None:
+    text = repr(compare(*models(60, 3.0, 3.6), metrics=["AP"], by="instances", resamples=20))
+    assert "- to -" not in text and "+0." in text
+
+
 def test_the_benchmark_of_tests_makes_its_table() -> None:
     from benchmarks.compare import USUAL, table, tested
 
