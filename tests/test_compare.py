@@ -337,3 +337,17 @@ def test_the_exchange_test_rejects_true_nulls_as_often_as_it_says() -> None:
     p = np.array([c["AP"].p for c in drawn])
     assert 0.02 < (p <= 0.05).mean() < 0.08
     assert 0.43 < (p <= 0.5).mean() < 0.57
+
+
+def test_what_has_no_interval_has_a_dash() -> None:
+    text = repr(compare(*models(60, 3.0, 3.6), metrics=["AP"], by="instances", resamples=20))
+    assert "- to -" not in text and "+0." in text
+
+
+def test_the_benchmark_of_tests_makes_its_table() -> None:
+    from benchmarks.compare import USUAL, table, tested
+
+    found = tested(3, 20, 0, (USUAL, USUAL))
+    made = table({"the same model twice": {**found, "predicted": 0.05}})
+    assert set(found) == {"difference", "exchange", "resamples"}
+    assert made.splitlines()[-1].startswith("| the same model twice | ") and made.endswith("| 5.0% |")

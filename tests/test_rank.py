@@ -132,6 +132,13 @@ def test_a_folder_is_ranked_and_bad_files_are_named(folder: Path) -> None:
     assert by_name["good"].value == s["good"].value and by_name["good"].low == s["good"].low
 
 
+@pytest.mark.parametrize(("asked", "words"), [({"clusters": "vidoe"}, "clusters='vidoe': no image has it"), ({"metric": "AP[hrd]"}, "level or part 'hrd'")])
+def test_a_wrong_question_is_said_once_and_before_all_are_scored(folder: Path, asked: dict[str, str], words: str) -> None:
+    with pytest.raises(PoseError) as caught:
+        rank(folder, folder.parent / "truth.json", AT_TWO, resamples=40, **asked)  # type: ignore[arg-type]
+    assert words in str(caught.value) and "no submission" not in str(caught.value) and "broken" not in str(caught.value)
+
+
 def test_the_odd_one_is_refused_also_where_it_comes_first(folder: Path) -> None:
     (folder / "half.npz").rename(folder / "a.npz")
     s = rank(folder, folder.parent / "truth.json", AT_TWO, resamples=40)
