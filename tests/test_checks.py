@@ -359,8 +359,8 @@ def test_a_detector_is_looked_at_by_pictures_and_boxes(tmp_path: Path) -> None:
     assert "poses are found at OKS 0.50" in said(found["fit"]), "two steps teach nobody to find people"
     b = opened(DETECTOR, device="cpu")
     with torch.no_grad():
-        b.model.roi_heads.keypoint_head[0].bias.fill_(-1e3)
-    assert "roi_heads.keypoint_head.1 (ReLU) is dead: 100%" in said(look_at_activations(b, tmp_path))
+        b.model.roi_heads.keypoint_head[0][1].bias.fill_(-1e3)  # of the norm before the ReLU
+    assert "roi_heads.keypoint_head.0.2 (ReLU) is dead: 100%" in said(look_at_activations(b, tmp_path))
     assert "lr 10 is too high" in said(look_at_rate(opened(replace(DETECTOR, lr=10.0), device="cpu"), 3))
 
 
