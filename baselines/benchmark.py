@@ -21,6 +21,7 @@ import torch
 
 from posedata.dataset import PoseDataset
 from posedata.entries import entry
+from posedata.errors import PoseError
 from posedata.schemas import load_schema
 from posedata.version import __version__
 
@@ -58,6 +59,8 @@ def benchmark(
     """Images a second of one recipe in each of PARTS, its memory, its size and its floors, as plain values."""
     where = device_of(device)
     chosen = load_recipe(recipe)
+    if chosen.head == "rcnn":
+        raise PoseError(chosen.name, "a detector: its examples are pictures", "baselines predict says how fast it is on real ones; --count what it holds")
     size = batch or (chosen.batch if where.type == "cuda" else min(chosen.batch, 16))
     chosen = replace(chosen, batch=size, accumulate=1, compile=chosen.compile if compiled is None else compiled)
     speeds, memory = {}, {}

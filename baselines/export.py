@@ -47,8 +47,14 @@ def describe(model: PoseModel) -> dict[str, Any]:
     return {"schema": model.schema.name, "keypoints": list(model.schema.names), "images": images, "outputs": outputs, "coding": asdict(model.coding)}
 
 
+def _require_maps(model: nn.Module) -> None:
+    if not isinstance(model, PoseModel):
+        raise PoseError(type(model).__name__, "a detector: how much it puts out depends on the picture", "export a model of crops")
+
+
 def export_torch(model: PoseModel, path: str | Path) -> float:
     """Write a torch.export program (.pt2), and give its largest difference from the model. Its description is the extra file posebench.json."""
+    _require_maps(model)
     with _resting(model):
         program = _traced(model, path)
         return _kept(
@@ -58,6 +64,7 @@ def export_torch(model: PoseModel, path: str | Path) -> float:
 
 def export_onnx(model: PoseModel, path: str | Path) -> float:
     """Write an ONNX file, and give its largest difference from the model, as onnxruntime runs it. Its description is the metadata `posebench`."""
+    _require_maps(model)
     try:
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401

@@ -133,7 +133,8 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any choice that changes the weights."""
-        choices = {k: v for k, v in asdict(self).items() if k not in ("name", "published", "note")}
+        idle = {f.name for f in fields(self) if f.metadata["group"] == "detector" and self.head != "rcnn"}
+        choices = {k: v for k, v in asdict(self).items() if k not in {"name", "published", "note", *idle}}
         return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:16]
 
     def with_settings(self, said: Iterable[str]) -> Recipe:

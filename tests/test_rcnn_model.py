@@ -12,7 +12,9 @@ import torch
 import torchvision
 from torch import Tensor
 
+from baselines.benchmark import benchmark
 from baselines.checkpoint import save_tensors
+from baselines.export import export_torch
 from baselines.families import family_of
 from baselines.freezing import check_frozen, frozen_digest, frozen_parts, frozen_report
 from baselines.optim import optimiser_of
@@ -326,3 +328,16 @@ def test_every_recipe_of_a_detector_has_a_network(name: str) -> None:
     model = build_rcnn(own, load_schema("coco_foot23" if "foot" in name else "coco17"), weights=False)
     assert model.roi_heads.keypoint_predictor.out_channels == (23 if "foot" in name else 17)
     assert isinstance(model.eval().features(torch.zeros(1, 3, *own.size[::-1])), Features)
+
+
+def test_what_a_detector_is_not_made_for_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PoseError, match="a detector: its examples are pictures"):
+        benchmark(TINY)
+    with pytest.raises(PoseError, match="export a model of crops"):
+        export_torch(tiny(), tmp_path / "m.pt2")
+
+
+def test_settings_of_detectors_change_nothing_for_models_of_crops() -> None:
+    crops = RECIPES["synthetic-demo"]
+    assert replace(crops, rois=64).fingerprint == crops.fingerprint
+    assert replace(TINY, rois=64).fingerprint != TINY.fingerprint
