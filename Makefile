@@ -24,10 +24,10 @@ gpu:  ## what only a GPU can show, on this machine's own python3, which needs to
 	$(PYTHON) -m baselines.gpu
 
 test: $(DEV) $(BROWSER)  ## every test that needs no GPU
-	$(RUN)/pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(RUN)/pytest -n auto --dist loadgroup
 
 test-fast: $(DEV)  ## the part under a minute
-	$(RUN)/pytest -n auto --dist loadgroup -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN)/pytest -n auto --dist loadgroup -m "not slow"
 
 lint: $(DEV)  ## ruff and mypy
 	$(RUN)/ruff check .

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .board.rows import Board, Row, read_board
     from .board.scoring import add_row, recompute
     from .boxes import BOXES, Boxes, find_boxes
+    from .checking.running import check
+    from .checking.verdicts import Checked
     from .models import PoseModel, build
     from .predict import Found, Predictor, load_predictor
     from .recipes import RECIPES, Recipe, load_recipe
@@ -24,6 +26,8 @@ _HOME = {
     "board.rows": ("Board", "Row", "read_board"),
     "board.scoring": ("add_row", "recompute"),
     "boxes": ("BOXES", "Boxes", "find_boxes"),
+    "checking.running": ("check",),
+    "checking.verdicts": ("Checked",),
     "models": ("PoseModel", "build"),
     "predict": ("Found", "Predictor", "load_predictor"),
     "recipes": ("RECIPES", "Recipe", "load_recipe"),

@@ -7,8 +7,10 @@ import click
 from posedata.command import run
 from posedata.version import __version__
 
+from .cli_checks import add as add_checks
 from .cli_leaderboard import add as add_leaderboard
 from .cli_predict import add as add_predict
+from .cli_sweep import add as add_sweep
 from .cli_training import add as add_training
 
 
@@ -21,6 +23,8 @@ def app() -> None: ...
 
 
 add_training(app)
+add_checks(app)
+add_sweep(app)
 add_predict(app)
 add_leaderboard(app)
 

@@ -47,7 +47,8 @@ def _draw(losses: Axes, scores: Axes, run: Run, lines: Lines, colour: str) -> No
     name = short(run.folder.resolve().name, 16)
     _line(losses, lines, "loss", f"{name}: train", colour, "-")
     _line(losses, lines, "val_loss", f"{name}: val", colour, "--")
-    for metric, style in zip(dict.fromkeys((run.recipe.score, "AP", "PCK@0.2")), ("-", "--", ":"), strict=False):
+    others = (name for line in lines for name in line if name == "AP" or name.startswith("PCK"))
+    for metric, style in zip(dict.fromkeys((run.recipe.score, *others)), ("-", "--", ":"), strict=False):
         _line(scores, lines, metric, f"{name}: {metric}", colour, style)
     kept = _kept(run, lines)
     if kept is not None:

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from posebench.evaluation import evaluate
+from posebench.evaluation import evaluate, protocol_of
 from posebench.metrics import METRICS, read_metric
 from posebench.postprocess import rescore
+from posedata.dataset import PoseDataset
 from posedata.entries import called
 from posedata.predictions import Predictions
 
@@ -26,7 +27,7 @@ from .models import Output, PoseModel, predict_flipped
 from .presence import Calibration, fit_calibration
 from .recipes import Recipe
 
-__all__ = ["Validation", "higher_is_better", "validate"]
+__all__ = ["Validation", "higher_is_better", "metrics_of", "require_metrics", "validate"]
 
 _AT_ONCE = 64
 """Crops of one forward."""
@@ -62,11 +63,25 @@ def validate(model: PoseModel, loader: Loader, recipe: Recipe, world: World) -> 
     found = dict(pair for part in world.gather(mine) for pair in part)
     everyone = [found[row] for row in range(len(loader))]
     predictions = predictions_of(loader, np.array([one.points for one in everyone]), recipe, model)
-    names = tuple(dict.fromkeys((recipe.score, "AP", "PCK@0.2")))
+    names = metrics_of(recipe, loader.crops.dataset)
     ev = evaluate(loader.crops.dataset, predictions, metrics=names)
     return Validation(
         float(np.mean([one.loss for one in everyone])), predictions, {name: ev[name] for name in names}, {"presence.line": _line(loader, everyone)}
     )
+
+
+def metrics_of(recipe: Recipe, val: PoseDataset) -> tuple[str, ...]:
+    """What is said of val: the recipe's choice, AP, and PCK by the set's own rule, else by one that its boxes allow."""
+    own = [name for name in protocol_of(val).metrics if read_metric(name).name == "PCK"]
+    boxes = bool(np.isfinite(val.instances.bbox).all())
+    return tuple(dict.fromkeys((recipe.score, "AP", own[-1] if own else "PCK@0.2" if boxes else "PCK.diagonal@0.2")))
+
+
+def require_metrics(recipe: Recipe, val: PoseDataset) -> None:
+    """Refuse before the first step what val cannot be scored by."""
+    nothing = Predictions.from_arrays(schema=val.schema, image=val.images.id[:0], keypoints=np.zeros((0, len(val.schema), 3)), score=np.zeros(0))
+    ev = evaluate(val, nothing, metrics=metrics_of(recipe, val))
+    _ = ev.metrics
 
 
 def _seen(model: PoseModel, batch: Batch, recipe: Recipe) -> list[tuple[int, Seen]]:

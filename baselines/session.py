@@ -28,7 +28,7 @@ from .models import PoseModel
 from .optim import Mean, optimiser_of
 from .recipes import Recipe
 from .runs import BEST, CONFIG, FACTS, LAST, LOG, PREDICTIONS, RESUME, Run, read_metrics, read_run, write_metrics
-from .scoring import Validation, better
+from .scoring import Validation, better, require_metrics
 from .starting import data_of, exact, report, same_points, started
 from .telling import Teller
 
@@ -163,6 +163,8 @@ def begin(
     exact(world.device)
     with world.ahead():
         truth, val = _data(recipe, folder, root, before)
+        if val is not None:
+            require_metrics(recipe, val)
         if before is not None:  # what a checkpoint will fill needs no weights; without one it is the same start again
             init = "scratch" if (folder / RESUME).exists() else before.facts["start"]["from"]
         model, facts = started(recipe, truth.schema, init)

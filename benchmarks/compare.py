@@ -1,11 +1,10 @@
 """What the tests of `posebench compare` are worth: how often they find a difference where there is none, and where there is one.
 
     python -m benchmarks.compare [--trials 2000] [--images 200] [--seed 0] [--json FILE]
-    python -m benchmarks.compare --speed [--runs 5]
 
 Each trial draws images, people on them and the predictions of two models anew, and tests the difference in AP at level .95.
 In a true null both models have the same AP on all images there could be; that of models of different kinds is tuned on many
-images. With --speed: seconds for 1,000 paired resamples and 1,000 exchanges at the size of val2017, after matching.
+images. benchmarks.coverage measures intervals, benchmarks.statistics speed.
 """
 
 from __future__ import annotations
@@ -14,24 +13,19 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.problem import write_problem
 from posebench import COCO, Evaluation, evaluate, power
 from posebench.metrics import read_metric
 from posebench.statistics.exchange import exchanged, exchanges, p_value
 from posebench.statistics.replicates import replicates
 from posebench.statistics.resampling import clusters, draws
 from posebench.statistics.standings import adjusted
-from posedata import PoseDataset, Predictions, read_coco, read_predictions
+from posedata import PoseDataset, Predictions
 
 RULES = COCO.replace(thresholds=(0.5, 0.75), ranges={}, metrics=("AP",))
 EXCHANGES = 199
@@ -120,9 +114,9 @@ def foretold(images: int, seed: int, models: tuple[Model, Model], difference: fl
     return statistics.mean(power(a, b, resamples=EXCHANGES).chance(difference) for a, b in pairs)
 
 
-def sizes(trials: int, images: int, seed: int) -> dict[str, Any]:
+def sizes(trials: int, images: int, seed: int) -> dict[str, dict[str, float]]:
     """The table of the docs."""
-    rows: dict[str, Any] = {}
+    rows: dict[str, dict[str, float]] = {}
     for name, (first, second, null) in PAIRS.items():
         models = (first, second if first == second or not null else tuned(seed, first, second))
         found = tested(trials, images, seed, models)
@@ -131,46 +125,12 @@ def sizes(trials: int, images: int, seed: int) -> dict[str, Any]:
     return rows
 
 
-def table(rows: dict[str, Any]) -> str:
+def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """Markdown."""
     lines = ["| the two models | difference in AP | found by exchange | found by common resamples | foretold by `power` |", "|---|---|---|---|---|"]
     for name, row in rows.items():
-        predicted_ = "" if row["null"] else f"{row['predicted']:.1%}"
-        lines.append(
-            f"| {name} | {'0' if row['null'] else format(row['difference'], '+.3f')} | {row['exchange']:.1%} | {row['resamples']:.1%} | {predicted_} |"
-        )
+        lines.append(f"| {name} | {row['difference']:+.4f} | {row['exchange']:.1%} | {row['resamples']:.1%} | {row['predicted']:.1%} |")
     return "\n".join(lines)
-
-
-# -- speed -------------------------------------------------------------------------------------------
-
-
-def speed(runs: int) -> dict[str, dict[str, float]]:
-    """Median seconds, wall and processor."""
-    with tempfile.TemporaryDirectory() as folder:
-        problem = write_problem(Path(folder))
-        truth, one = read_coco(problem.truth, schema="coco17"), read_predictions(problem.boxed, "coco17")
-        rng = np.random.default_rng(1)
-        moved = one.keypoints.copy()
-        moved[..., :2] += rng.normal(0, 2, moved[..., :2].shape)
-        other = replace(one, keypoints=moved, score=np.clip(one.score + rng.normal(0, 0.05, len(one)), 0, 1))
-        a, b = (evaluate(truth, pred, COCO).workings for pred in (one, other))
-        together = clusters(a)
-        a.ranked(), b.ranked()
-        steps: dict[str, Callable[[], NDArray[np.float64] | list[NDArray[np.float64]]]] = {
-            "1,000 paired resamples of AP": lambda: [replicates(w, ["AP"], draws(together, 1000)) for w in (a, b)],
-            "1,000 exchanges of AP": lambda: exchanged(a, b, [read_metric("AP")], exchanges(together, 1000)),
-        }
-        return {name: _timed(step, runs) for name, step in steps.items()}
-
-
-def _timed(step: Callable[[], Any], runs: int) -> dict[str, float]:
-    took = []
-    for _ in range(runs):
-        start = time.perf_counter(), time.process_time()
-        step()
-        took.append((time.perf_counter() - start[0], time.process_time() - start[1]))
-    return {"wall": statistics.median(t[0] for t in took), "cpu": statistics.median(t[1] for t in took)}
 
 
 def main() -> None:
@@ -178,12 +138,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--speed", action="store_true")
-    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    rows = speed(asked.runs) if asked.speed else sizes(asked.trials, asked.images, asked.seed)
-    print("\n".join(f"{name}: {row['wall']:.2f} s, {row['cpu']:.2f} s of processor" for name, row in rows.items()) if asked.speed else table(rows))
+    rows = sizes(asked.trials, asked.images, asked.seed)
+    print(table(rows))
     if asked.json:
         asked.json.write_text(json.dumps(rows, indent=1))
 

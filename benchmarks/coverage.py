@@ -1,10 +1,10 @@
-"""How often an interval holds the truth, and how often a test finds a difference where there is none.
+"""How often an interval holds the truth.
 
-    python -m benchmarks.coverage [--studies coverage size] [--sets 500] [--sizes 25 50 100 200 500] [--state FILE] [--write]
+    python -m benchmarks.coverage [--sets 500] [--sizes 25 50 100 200 500] [--state FILE] [--write]
 
-Many small datasets are drawn from a large simulated population whose numbers are known, and from each all intervals and tests are
-made. A line of --state is one dataset, so a run that was stopped goes on where it was, and other sizes may follow; the tables
-hold all of it. With --write they go to docs/statistics.md.
+Many small datasets are drawn from a large simulated population whose numbers are known, and from each all intervals are
+made. A line of --state is one dataset, so a run that was stopped goes on where it was, and other sizes may follow; the table
+holds all of it. With --write it goes to docs/statistics.md. benchmarks.compare measures the tests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import numpy as np
 from benchmarks.population import Population, drawn, populated
 from posebench import Evaluation
 from posebench.metrics import read_metric
-from posebench.statistics.compare import compare
 from posebench.statistics.error_rates import rates
 from posebench.statistics.interval import ends, wilson_ends
 from posebench.statistics.intervals import resampled, sampling
@@ -37,9 +36,6 @@ SHARES = ("AR", "PCK@0.2")
 ERRORS = ("jitter", "miss", "wrong")
 LEVEL = 0.95
 RESAMPLES = 1000
-EXCHANGES = 399
-"""Of the models, and paired resamples, in each test: one in twenty of 400 is a whole number."""
-KINDS = {"coverage": "interval", "size": "test"}
 
 
 def wanted(population: Population) -> dict[str, float]:
@@ -76,29 +72,19 @@ def covered(population: Population, true: Mapping[str, float], n: int, seed: int
     return {f"{name} {method}": int(low <= true[name] <= high) for name, method, (low, high) in intervals(first, seed)}
 
 
-def rejected(population: Population, true: Mapping[str, float], n: int, seed: int) -> dict[str, int]:
-    """Of one dataset, for each metric and test: whether it finds a difference between two runs of one model."""
-    rows = compare(*drawn(population, n, seed), metrics=METRICS, correction="none", resamples=EXCHANGES, seed=seed, level=LEVEL).rows
-    permuted = {f"{row.metric} permutation": int(row.p <= 1 - LEVEL + 1e-9) for row in rows}
-    return permuted | {f"{row.metric} bootstrap": int(not row.low <= 0 <= row.high) for row in rows}
-
-
-STUDIES = {"coverage": covered, "size": rejected}
-
-
-def run(state: Path, studies: Sequence[str], sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
+def run(state: Path, sizes: Sequence[int], sets: int) -> list[dict[str, Any]]:
     """All datasets of the state; those that lack are drawn first."""
     done = list(map(json.loads, state.read_text().splitlines())) if state.exists() else []
-    known = {(row["study"], row["n"], row["seed"]) for row in done}
-    todo = [key for seed in range(sets) for n in sizes for key in ((study, n, seed) for study in studies) if key not in known]
+    known = {(row["n"], row["seed"]) for row in done}
+    todo = [(n, seed) for seed in range(sets) for n in sizes if (n, seed) not in known]
     if not todo:
         return done
     population = populated()
     true = wanted(population)
     start = time.monotonic()
     with state.open("a") as out:
-        for i, (study, n, seed) in enumerate(todo):
-            done.append({"study": study, "n": n, "seed": seed, "found": STUDIES[study](population, true, n, seed)})
+        for i, (n, seed) in enumerate(todo):
+            done.append({"n": n, "seed": seed, "found": covered(population, true, n, seed)})
             out.write(json.dumps(done[-1]) + "\n")
             if (i + 1) % 50 == 0:
                 out.flush()
@@ -106,35 +92,25 @@ def run(state: Path, studies: Sequence[str], sizes: Sequence[int], sets: int) ->
     return done
 
 
-def table(rows: Sequence[Mapping[str, Any]], study: str) -> str:
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Percent of the datasets, a column for each size; then how many datasets that were, and what chance alone moves a figure by."""
     found: dict[str, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row["study"] == study:
-            for name, value in row["found"].items():
-                found[name][row["n"]].append(value)
+        for name, value in row["found"].items():
+            found[name][row["n"]].append(value)
     sizes = sorted({n for by_size in found.values() for n in by_size})
     sets = [len(next(iter(found.values()))[n]) for n in sizes]
     chance = [100 * math.sqrt(LEVEL * (1 - LEVEL) / n) for n in sets]
-    lines = [f"| metric | {KINDS[study]} | {' | '.join(f'{n} images' for n in sizes)} |", "|---" * (len(sizes) + 2) + "|"]
+    lines = [
+        f"Percent of the datasets whose {100 * LEVEL:g}% interval ({RESAMPLES:,} resamples) holds the number of the whole population, by images with truths:",
+        "",
+        f"| metric | interval | {' | '.join(f'{n} images' for n in sizes)} |",
+        "|---" * (len(sizes) + 2) + "|",
+    ]
     for name, by_size in found.items():
         metric, _, method = name.partition(" ")
         lines.append(f"| {metric} | {method} | {' | '.join(f'{100 * np.mean(by_size[n]):.1f}' for n in sizes)} |")
     return "\n".join([*lines, f"| datasets | | {' | '.join(map(str, sets))} |", f"| one standard error | | {' | '.join(f'{c:.1f}' for c in chance)} |"])
-
-
-def report(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Both tables, and what stands in them."""
-    return "\n".join([
-        f"Percent of the datasets whose {100 * LEVEL:g}% interval ({RESAMPLES:,} resamples) holds the number of the whole population, by images with truths:",
-        "",
-        table(rows, "coverage"),
-        "",
-        f"Percent of the datasets in which a test at {100 * (1 - LEVEL):g}% ({EXCHANGES} exchanges or paired resamples) finds a difference between two runs of",
-        "one model, where there is none:",
-        "",
-        table(rows, "size"),
-    ])  # fmt: skip
 
 
 def write(text: str) -> None:
@@ -145,13 +121,12 @@ def write(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", nargs="+", default=list(STUDIES), choices=list(STUDIES))
     parser.add_argument("--sets", type=int, default=500)
     parser.add_argument("--sizes", type=int, nargs="+", default=[25, 50, 100, 200, 500])
     parser.add_argument("--state", type=Path, default=Path("coverage.jsonl"))
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/statistics.md")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/statistics.md")
     options = parser.parse_args()
-    text = report(run(options.state, options.studies, options.sizes, options.sets))
+    text = table(run(options.state, options.sizes, options.sets))
     print(text)
     if options.write:
         write(text)

@@ -52,6 +52,8 @@ from posedata.validation.rules import RULES, TOPICS
 from posedata.validation.thresholds import thresholds
 from posedata.validation.traps import TRAPS
 
+from .measured import ablation_parts
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -62,6 +64,7 @@ def pages() -> dict[str, dict[str, str]]:
     """For each page, the text of its generated parts by name."""
     return {
         "cli.md": {"commands": commands()},
+        "ablations.md": ablation_parts(),
         "training.md": {"recipes": recipe_rows(), "published": published_rows(), "settings": setting_rows()},
         "schemas.md": {"schemas": "\n".join(map(schema_section, drawn())), "sources": table(SIGMA_SOURCES), "kinds": table(KINDS)},
         "formats.md": {"header": table(HEADER_FIELDS), "arrays": table({k: ", ".join(f"`{n}`" for n in v) for k, v in ALIASES.items()})},

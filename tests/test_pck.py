@@ -79,6 +79,8 @@ BY_HAND = {
     # sides 100, 40, 100: 10 and 4 are reached by <=. A 3 of 4, B 2 of 4, C 0 of 2
     ("posebench", 0.1): (5 / 10, 10),
     ("cub", 0.1): (5 / 10, 10),
+    # diagonals 50 and 10 around the labelled points: A 2 of 4, B none
+    ("diagonal", 0.1): (2 / 10, 10),
     # strict: A ls th, B rh; kinds: ls 1 of 3, rh 1 of 3, pelvis 0 of 1, thorax 1 of 2, nose 0 of 1
     ("mmpose", 0.1): ((1 / 3 + 1 / 3 + 1 / 2) / 5, 10),
     # A 2 of 4, B 1 of 4, C none

@@ -86,9 +86,17 @@ def test_who_is_first_shares_the_place() -> None:
     assert (s["x"].rank_low, s["x"].rank_high) == (1, 2)
     assert "1=" in repr(s) and s["z"].groups == ""
     some = stand("EPE", ("x", "y"), np.array([3.0, 2.0]), np.array([[3.0, 2.0], [np.nan, 2.0], [3.5, 2.5]]), np.ones((2, 2)), how="", higher=False)
-    assert (some["x"].low, some["x"].high) == pytest.approx((3.0125, 3.4875)), "resamples without a number are left out for both"
+    assert (some["x"].low, some["x"].high) == pytest.approx((3.0, 3.4875)), "resamples without a number are left out for both; the number is inside"
     lower = stand("EPE", ("x", "y"), np.array([3.0, 2.0]), np.array([[3.0, 2.0]] * 4), np.ones((2, 2)), how="", higher=False)
     assert [row.name for row in lower.rows] == ["y", "x"]
+
+
+def test_intervals_of_numbers_and_of_ranks_hold_what_was_seen() -> None:
+    high = np.array([[0.9, 0.1]] * 9 + [[0.1, 0.9]])  # in the resamples it is mostly the other way round
+    s = stand("AP", ("x", "y"), np.array([0.2, 0.3]), high, np.ones((2, 2)), how="", level=0.1)
+    for row in s.rows:
+        assert row.low <= row.value <= row.high
+        assert row.rank_low <= row.rank <= row.rank_high
 
 
 # -- rank --------------------------------------------------------------------------------------------
@@ -122,6 +130,13 @@ def test_a_folder_is_ranked_and_bad_files_are_named(folder: Path) -> None:
     truth = people(80)
     by_name = rank({"good": found(truth, 1, 2.0), "bad": found(truth, 2, 8.0)}, truth, AT_TWO, resamples=200)
     assert by_name["good"].value == s["good"].value and by_name["good"].low == s["good"].low
+
+
+@pytest.mark.parametrize(("asked", "words"), [({"clusters": "vidoe"}, "clusters='vidoe': no image has it"), ({"metric": "AP[hrd]"}, "level or part 'hrd'")])
+def test_a_wrong_question_is_said_once_and_before_all_are_scored(folder: Path, asked: dict[str, str], words: str) -> None:
+    with pytest.raises(PoseError) as caught:
+        rank(folder, folder.parent / "truth.json", AT_TWO, resamples=40, **asked)  # type: ignore[arg-type]
+    assert words in str(caught.value) and "no submission" not in str(caught.value) and "broken" not in str(caught.value)
 
 
 def test_the_odd_one_is_refused_also_where_it_comes_first(folder: Path) -> None:
@@ -191,7 +206,16 @@ def test_with_one_model_the_correlation_is_assumed_and_said() -> None:
     assert nearer.deviation == pytest.approx(alone.deviation * np.sqrt(0.2))
     assert alone.needed > nearer.needed == alone.table[2]["needed"]
     assert power(a, b, resamples=200).assumed == ""
-    assert power(a, a, resamples=40).needed == 0 and "any number of images" in repr(power(a, a, resamples=40))
+    same = power(a, a, resamples=40)
+    assert same.needed == 0 and "any number of images" in repr(same) and "nothing is known of the spread" in repr(same)
+
+
+def test_power_says_where_images_are_too_few_to_know() -> None:
+    few = power(models(12, 3.0)[0], resamples=40)
+    assert "have truths: below 100" in repr(few) and few.to_dict()["notes"]
+    assert not power(models(200, 3.0)[0], resamples=40).notes
+    one = power(models(1, 3.0, seed=3)[0], resamples=40)
+    assert one.deviation == 0 and len(one.notes) == 2 and "only 1 image has truths" in repr(one)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ NORMS: Mapping[str, Norm] = {
 """By the name a rule has for it."""
 
 _CURES = {
-    "bbox": "choose a norm that needs no box: PCK.technumber, PCK.sleap, EPE; in Python 'labelled diagonal'",
+    "bbox": "choose a norm that needs no box: PCK.diagonal, PCK.technumber, PCK.sleap, EPE",
     "head box": f"MPII and PoseTrack carry it; keys read: {', '.join(HEAD_KEYS)}",
     "image size": "give width and height to the images, or choose a norm that needs no image",
 }

@@ -38,6 +38,9 @@ MMPOSE = PCKRule(
 
 _RULES = (
     POSEBENCH,
+    POSEBENCH.replace(
+        name="diagonal", summary="Ours for truths without boxes, as a share of the diagonal around the labelled points.", norm="labelled diagonal"
+    ),
     MPII,
     MPII.replace(
         name="mpii-mmpose",

@@ -312,6 +312,17 @@ def require_counts(resamples: int, level: float, seed: int) -> None:
         raise PoseError(f"seed={brief(repr(seed))}", "no seed", "a whole number from 0 on")
 
 
+def few(ev: Evaluation, drawn: Clusters) -> tuple[str, ...]:
+    """Said where few images have truths."""
+    problem = ev.workings.problem()
+    counted = len(np.unique(drawn.code[problem.image[~problem.ignored]]))
+    if counted >= FEW["percentile"]:
+        return ()
+    unit = "image" if drawn.name == "image" else "cluster"
+    have = f"{unit} has" if counted == 1 else f"{unit}s have"
+    return (f"only {counted:,} {have} truths: below {FEW['percentile']} no spread is to be trusted",)
+
+
 def _corrected(rows: list[Difference], correction: str, level: float) -> tuple[Difference, ...]:
     p = np.array([row.p for row in rows])
     if correction != "none":
@@ -323,11 +334,7 @@ def _corrected(rows: list[Difference], correction: str, level: float) -> tuple[D
 
 def _notes(ev: Evaluation, drawn: Clusters, rows: Sequence[Difference], correction: str, resamples: int, level: float) -> tuple[str, ...]:
     """What a reader should know."""
-    problem = ev.workings.problem()
-    told = []
-    counted = len(np.unique(drawn.code[problem.image[~problem.ignored]]))
-    if counted < FEW["percentile"]:
-        told.append(f"only {counted:,} {'images' if drawn.name == 'image' else 'clusters'} have truths: below {FEW['percentile']} no interval is to be trusted")
+    told = list(few(ev, drawn))
     tests = sum(not np.isnan(row.p) for row in rows)
     least = tests / (1 + resamples)
     if correction == "holm" and least > 1 - level:

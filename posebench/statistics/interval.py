@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .sums import Ratios
 
-__all__ = ["FEW", "METHODS", "Interval", "ends", "standard_error", "wilson_ends"]
+__all__ = ["FEW", "METHODS", "UNSPREAD", "Interval", "ends", "standard_error", "wilson_ends"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,7 @@ METHODS: Mapping[str, str] = MappingProxyType({
     "percentile": "quantiles of the resampled values",
     "wilson": "Wilson's interval of a proportion, for as many independent points as the clusters are worth; for shares of points, and AR",
 })  # fmt: skip
+UNSPREAD = "all resamples have the same value: nothing is known of the spread"
 FEW: Mapping[str, int] = MappingProxyType({"bca": 100, "percentile": 100, "wilson": 50})
 """Clusters with truths below which an interval of that method is not to be trusted: docs/statistics.md has the coverage."""
 _TAIL = 5
@@ -87,7 +88,7 @@ class Interval:
             f"fewer than {few} {'images' if self.unit == 'image' else 'clusters'} with truths: not to be trusted": self.held < few,
             f"{100 * self.undefined:.2g}% of the resamples have no truth and are left out": self.undefined > 0,
             f"{self.resamples:,} resamples are few for this level": drawn and self.resamples * (1 - self.level) / 2 < _TAIL,
-            "all resamples have the same value: nothing is known of the spread": drawn and self.low == self.high,
+            UNSPREAD: drawn and self.low == self.high,
         }
         return [doubt for doubt, true in told.items() if true]
 

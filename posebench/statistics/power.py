@@ -12,7 +12,8 @@ import numpy as np
 from posedata.errors import PoseError, brief
 
 from ..metrics import canonical, read_metric
-from .compare import require_counts
+from .compare import few, require_counts
+from .interval import UNSPREAD
 from .replicates import replicates
 from .resampling import clusters as clustered
 from .resampling import draws
@@ -27,6 +28,8 @@ CORRELATION = 0.5
 """Assumed between two models on one image where only one is known: then a difference scatters as much as the number itself."""
 _CORRELATIONS = (0.5, 0.7, 0.9)
 _NORMAL = NormalDist()
+_ALIKE = 1e-12
+"""Sums in another order differ by less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,7 @@ def power(
     each = [replicates(e.workings, [s], draws(drawn, resamples, seed))[:, 0] for e in evs]
     own = (each[0] if other is None else each[1] - each[0]) * math.sqrt(drawn.n)
     scatter = float(np.nanstd(own))
+    scatter = scatter if scatter > _ALIKE else 0.0
     rho = CORRELATION if correlation is None else correlation
     deviation = scatter if other is not None else scatter * _paired(rho)
     table = () if other is not None else tuple({"correlation": r, **_answers(scatter * _paired(r), delta, drawn.n, power, level)} for r in _CORRELATIONS)
@@ -112,6 +116,7 @@ def power(
         deviation=deviation, **_answers(deviation, delta, drawn.n, power, level), table=table,
         assumed="" if other is not None else f"the other model scatters as much, and their numbers on an image correlate by {rho:g}",
         how=f"deviation per image by {resamples:,} {'paired ' if other is not None else ''}resamples of {drawn}, seed {seed}; two-sided test at level {level:g}",
+        notes=((UNSPREAD,) if scatter == 0 else ()) + few(ev, drawn),
     )  # fmt: skip
 
 

@@ -112,10 +112,13 @@ def _scored(
     refused: dict[str, str] = {}
     with bar("scoring", len(given), quiet) as advance:
         for name, each in given.items():
+            ev = None
             try:
                 ev = evaluate(truth, each, protocol, **reading)
                 scored[name] = _entry(ev, metric, *how)
             except PoseError as e:
+                if ev is not None and truth is not None:
+                    raise  # what was asked does not fit the one truth, so no other file would do better
                 refused[name] = str(e)
             advance(1)
     return scored, refused

@@ -94,11 +94,11 @@ def stand(
     first = (lead / np.maximum(lead.sum(1, keepdims=True), 1)).mean(0)
     tail = (1 - level) / 2
     low, high = np.quantile(ranks, (tail, 1 - tail), axis=0, method="inverted_cdf")
-    ends = _ends(replicates[:, best], level)
+    ends = _ends(values[best], replicates[:, best], level)
     groups = letters(p[np.ix_(best, best)] <= (1 - level if alpha is None else alpha))
     rows = tuple(
         Standing(name=names[m], value=float(values[m]), low=float(ends[0, i]), high=float(ends[1, i]), rank=int(ordered[i]) if known[i] else 0,
-                 rank_low=int(low[i]), rank_high=int(high[i]), first=float(first[i]) if known[i] else 0.0, groups=groups[i] if known[i] else "")
+                 rank_low=min(int(low[i]), int(ordered[i])), rank_high=max(int(high[i]), int(ordered[i])), first=float(first[i]) if known[i] else 0.0, groups=groups[i] if known[i] else "")
         for i, m in enumerate(best.tolist())
     )  # fmt: skip
     pairs = {(names[i], names[j]): float(p[i, j]) for a, i in enumerate(best.tolist()) for j in best.tolist()[a + 1 :]}
@@ -111,9 +111,10 @@ def complete(values: Floats, replicates: Floats) -> Floats:
     return replicates[known] if known.any() else replicates
 
 
-def _ends(replicates: Floats, level: float) -> Floats:
-    """(2, M) percentile interval of each column; NaN where a model has no number in some resample."""
-    return np.asarray(np.quantile(replicates, ((1 - level) / 2, (1 + level) / 2), axis=0))
+def _ends(values: Floats, replicates: Floats, level: float) -> Floats:
+    """(2, M) percentile interval of each column, which holds the number itself; NaN where a model has no number in some resample."""
+    low, high = np.quantile(replicates, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    return np.stack([np.minimum(low, values), np.maximum(high, values)])
 
 
 def ranks_of(values: Floats) -> NDArray[np.intp]:

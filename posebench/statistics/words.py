@@ -102,13 +102,18 @@ def differences_table(c: Comparison) -> str:
         where = f"{row.by}: {one_line(str(row.label))}" if row.by else ""
         rows.append([
             *([f"{one_line(row.a)} -> {one_line(row.b)}"] if many else []), where, row.metric, number(row.value_a), number(row.value_b),
-            _signed(row.difference), f"{_signed(row.low)} to {_signed(row.high)}", f"{row.n:,}", p_text(row.p), *([p_text(row.corrected)] if after else []), "*" if row.real else "",
+            _signed(row.difference), _span(_signed(row.low), _signed(row.high)), f"{row.n:,}", p_text(row.p), *([p_text(row.corrected)] if after else []), "*" if row.real else "",
         ])  # fmt: skip
     return f"{_aligned(rows, 3 if many else 2)}\n  * real: not by luck, at level {c.level:g}"
 
 
 def _signed(value: float) -> str:
     return "-" if math.isnan(value) else f"{value + 0.0:+.4f}"
+
+
+def _span(low: str, high: str) -> str:
+    """Both ends, or a dash where there are none."""
+    return low if low == high == "-" else f"{low} to {high}"
 
 
 def standings_text(s: Standings) -> str:
@@ -125,7 +130,7 @@ def standings_table(s: Standings) -> str:
         spread = f"{row.rank_low}" if row.rank_low == row.rank_high else f"{row.rank_low} to {row.rank_high}"
         known = row.rank > 0
         rows.append([
-            (f"{row.rank}{'=' if tied else ''}" if known else "-"), one_line(row.name), number(row.value), f"{number(row.low)} to {number(row.high)}",
+            (f"{row.rank}{'=' if tied else ''}" if known else "-"), one_line(row.name), number(row.value), _span(number(row.low), number(row.high)),
             spread if known else "-", f"{row.first:.0%}" if known else "-", row.groups,
         ])  # fmt: skip
     return f"{_aligned(rows, 2)}\n  models that share a letter cannot be told apart; first: share of resamples in which it leads"
