@@ -32,8 +32,8 @@ Detector = Callable[["Image.Image"], Any]
 BOXES = {
     "truth": "those of the dataset: no detector is involved",
     "whole": "each image is one box",
-    "FILE": "COCO detections: a list of image_id, bbox, score and category_id; predictions with boxes will do",
     "own": "those a detector finds itself: for a model of head rcnn alone",
+    "FILE": "COCO detections: a list of image_id, bbox, score and category_id; predictions with boxes will do",
     "RUN": "the folder of a detector's run, which then looks for everybody; or of a run whose predictions have boxes of their own",
     "MODULE:FUNCTION": "a detector in Python: a picture in, rows of x, y, w, h, score out",
 }

@@ -352,7 +352,7 @@ _PEOPLE: dict[str, Any] = {
     "pretrained": False, "norm": "group", "head_channels": 64, "head_layers": 4, "anchors": (16, 32, 56, 90, 140), "proposals": 100, "rois": 32, "detections": 20,
     "optimiser": "adamw", "lr": 2e-3, "weight_decay": 0.05, "schedule": "cosine", "milestones": (0.8, 0.95), "warmup": 0.05, "clip": 5.0,
     "epochs": 10, "batch": 4, "ema": 0.99, "colour": 0.2, "validate_every": 5,
-    "note": "about 15 minutes on 2 CPU cores; --init runs/synthetic-mobilenetv4 lends it a backbone that has seen poses",
+    "note": "about 20 minutes of one CPU core; --init runs/synthetic-mobilenetv4 lends it a backbone that has seen poses",
 }  # fmt: skip
 """A small detector for two cores, without weights and network."""
 

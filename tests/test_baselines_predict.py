@@ -181,7 +181,7 @@ def test_a_detector_of_ones_own_is_a_function(mine: Run, truth: PoseDataset) -> 
         (f"{__name__}:upside_down", "without width or height"),
         (f"{__name__}:absent", "has no attribute"),
         ("nowhere_at_all:f", "No module named"),
-        ("sideways", "no such boxes; one of: truth, whole, FILE, RUN, MODULE:FUNCTION"),
+        ("sideways", "no such boxes; one of: truth, whole, own, FILE, RUN, MODULE:FUNCTION"),
     ):
         with pytest.raises(PoseError, match=words):
             find_boxes(truth, said)
