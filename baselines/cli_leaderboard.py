@@ -72,6 +72,8 @@ def _show(options: dict[str, Any]) -> None:
 
         from .board.scoring import recompute
 
+        if options["dataset"]:
+            board = replace(board, computed=tuple(row for row in board.computed if options["dataset"] in (row.dataset, row.set_name)))
         board, outcomes = recompute(board, root=options["root"], folders=options["folders"], truths=[read(t) for t in options["truths"]])
     elif options["folders"] or options["truths"]:
         raise PoseError("--predictions and --truth", "given without --recompute", "nothing is read otherwise")

@@ -114,7 +114,7 @@ def test_from_a_recipe_to_the_board(tmp_path: Path, drawn_once: Path, monkeypatc
     assert (values["images"], values["header"]["split"], len(values["drawn"])) == (6, "val[:6]", 6)
     assert values["timing"]["latency_p50_ms"] > 0
     assert json.loads(Path("by.json").read_text())[0]["image"] == "val_000000.jpg"
-    assert json.loads(Path("p.measured.json").read_text())["command"].startswith("baselines ")
+    assert json.loads(Path("p.measured.json").read_text())["command"].startswith("baselines")
     ap = json.loads(asked(posebench, "evaluate", "p.json", "--json"))["metrics"]["AP"]
     row = json.loads(asked(app, "leaderboard", "add", "p.json", "--run", "mine", "--board", "b.json", "--json"))
     assert (row["metrics"]["AP"], row["recipe"], row["pretraining"], row["run"], row["input"]) == (ap, "synthetic-demo", "none", "mine", "64x64")

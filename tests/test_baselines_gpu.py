@@ -103,6 +103,7 @@ def test_a_call_that_runs_out_of_time_goes_on_later(
     assert not (tmp_path / "kept" / "benchmark.part.json").exists()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a signal between opening a file and holding it
 def test_training_stops_in_time_and_goes_on(tmp_path: Path, drawn_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEBENCH_CACHE", str(drawn_once))
     begun = time.monotonic()

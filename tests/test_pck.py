@@ -328,7 +328,7 @@ def errors() -> dict[str, tuple[Any, str]]:
     torso = PCKRule(name="mine", norm="torso", pairing="given")
     mpii = PCK_RULES["mpii-hrnet"]
     return {
-        "no box": (lambda: pck(no_box), "PCK.posebench: no bbox in 3 of 3 truths, the first with id 1, 2, 3; choose a norm that needs no box: PCK.technumber, PCK.sleap, EPE; in Python 'labelled diagonal'"),
+        "no box": (lambda: pck(no_box), "PCK.posebench: no bbox in 3 of 3 truths, the first with id 1, 2, 3; choose a norm that needs no box: PCK.diagonal, PCK.technumber, PCK.sleap, EPE"),
         "no head": (lambda: pck(no_head, mpii), "PCK.mpii-hrnet: no head box in 2 of 3 truths, the first with id 2, 3; MPII and PoseTrack carry it; keys read: head_size, bbox_head, head_box, headbox"),
         "no size": (lambda: pck(replace(THREE, size=np.zeros((3, 2))), PCKRule(name="mine", norm="image side")), "PCK.mine: no image size in 3 of 3 truths, the first with id 1, 2, 3; give width and height to the images, or choose a norm that needs no image"),
         "no torso": (lambda: pck(bare, torso), "PCK.mine, norm 'torso': schema 'made' has no point 'left_shoulder'; known: a, b, c, d, e"),

@@ -136,6 +136,7 @@ def test_a_resumed_run_is_bit_for_bit_the_one_that_was_never_interrupted(stop: i
 def test_ctrl_c_saves_and_the_run_goes_on(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import baselines.train as loop
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what runs in its background
     recipe = replace(RECIPE, epochs=2, batch=6)  # steps 1 to 3, 4 to 6
     whole = learned(recipe, tmp_path / "whole")
     step = loop.take_step

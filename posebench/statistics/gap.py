@@ -25,7 +25,7 @@ from .mix import Standard, standardised
 from .replicates import replicates
 from .resampling import Clusters, draws
 from .resampling import clusters as clustered
-from .same import difference
+from .same import Task, difference
 
 if TYPE_CHECKING:
     import pandas
@@ -243,7 +243,7 @@ def _check(train: Any, val: Any, level: float, resamples: int, seed: int) -> Non
         raise PoseError("gap", f"scored under {train.protocol.name!r} and {val.protocol.name!r}", "evaluate both under one protocol")
     if not train.truth.schema.same_points(val.truth.schema):
         raise PoseError("gap", f"schemas {train.truth.schema.name!r} and {val.truth.schema.name!r}", "bring both truths to one: truth.as_schema(...)")
-    if not difference(train, val):
+    if not difference(Task(train.truth, train.protocol), Task(val.truth, val.protocol)):
         raise PoseError("gap", f"both are scored on {train.truth.name!r}", "two models on one set are compared with posebench.compare")
     if not isinstance(level, float) or not 0 < level < 1:
         raise PoseError("gap: level", brief(repr(level)), "a share between 0 and 1, such as .95")
